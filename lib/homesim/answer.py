@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What became of one message that was given to Telegram. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Outcome(Enum):
+    SENT = "sent"
+    TRANSIENT = "not delivered, try again"
+    AMBIGUOUS = "perhaps delivered, try again"
+    CONFIG = "not before the configuration changes"
+    REFUSED = "this message is refused for what it is"
+    MIGRATED = "the chat has another id now"
+    NO_TOPIC = "the topic is gone"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`reason` names no token, no text and no URL."""
+
+    outcome: Outcome
+    reason: str = ""
+    retry_after: float = 0.0  # seconds
+    chat_id: int = 0  # where the chat went

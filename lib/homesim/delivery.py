@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From the spool to Telegram: what goes next, and what each outcome means for it.
+
+    attempt        written before each POST: name -> part. Who finds it there may find the message in the
+                   chat already, so what is sent again says "possible repeat"
+    delivered      a packed message arrived: its entries are being cleared, none is to be sent again
+    not-before     Telegram asked to wait until then
+    chat           the group became a supergroup: its id as configured, and now
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from homesim import config, message, otp, sms
+from homesim.answer import Answer, Outcome
+from homesim.errors import ConfigError, HomesimError, TryAgain
+from homesim.message import Draft
+from homesim.spool import Entry, Spool
+
+if TYPE_CHECKING:
+    from homesim.telegram import Bot
+
+ALONE = 3  # up to so many waiting messages go out one by one, more are packed
+FRESH = 600.0  # seconds: a code younger than this goes first, alone
+MAX_WAIT = 4 * 3600.0  # seconds: no not-before is believed beyond this, the clock may have jumped
+BACK_OFF = (1.0, 2.0, 4.0, 8.0, 15.0)  # seconds between tries in one run
+BURST, PACE = 3, 1.05  # messages at once, then seconds between two: Telegram's limit is one a second in a chat
+
+log = logging.getLogger(__name__)
+
+
+class Delivery:
+    """Sends what waits in one modem's spool. Only this class takes entries out of new/."""
+
+    def __init__(self, spool: Spool, telegram: config.Telegram, modem: config.Modem) -> None:
+        self.problem: HomesimError | None = None  # of the last try
+        self.sent = 0
+        self._spool = spool
+        self._telegram = telegram
+        self._modem = modem
+        self._chat = modem.chat_id if modem.chat_id is not None else telegram.chat_id
+        self._topic = telegram.topic_id if modem.chat_id is None else None
+        self._doubtful = {name: int(str(part)) for name, part in spool.state("attempt").items()}
+        self._refused_together: set[str] = set()
+        self._recent: list[float] = []
+        self._failures = 0
+        self._bot: Bot | None = None
+        moved = spool.state("chat")
+        if moved.get("from") == self._chat and isinstance(moved.get("to"), int):
+            self._chat = int(str(moved["to"]))
+
+    def send_waiting(self, until: float, sleep: Callable[[float], None] = time.sleep) -> float | None:
+        """Send until nothing waits, something fails or time.monotonic() is `until`.
+
+        Return the seconds after which another try makes sense, None when only a new message is a reason.
+        """
+        self._clear_delivered()
+        while time.monotonic() < until and not isinstance(self.problem, ConfigError):
+            batch = self._next()
+            if not batch:
+                return None
+            if pause := self._pause():
+                self.problem = TryAgain("Telegram", f"asked to be left alone for {pause:.0f} s; SMS are kept")
+                return pause
+            sleep(self._pace())
+            if not self._send(batch):
+                self._failures += 1
+                return max(self._pause(), BACK_OFF[min(self._failures, len(BACK_OFF)) - 1])
+            self._failures = 0
+        return None
+
+    def _next(self) -> list[Entry]:
+        """What goes out in the next message: a fresh code, one message, or as many as fit."""
+        waiting = [entry for entry in self._spool.entries("new") if not self._cleared(entry)]
+        if not waiting:
+            return []
+        for entry in waiting:
+            if _fresh_code(entry):
+                return [entry]
+        if len(waiting) <= ALONE:
+            return waiting[:1]
+        batch: list[Entry] = []
+        length = 0
+        for entry in waiting:
+            drafts = self._drafts(entry)
+            length += message.units(drafts[0].text) + 2
+            if length > message.LIMIT or len(drafts) > 1 or entry.name in self._refused_together:
+                break
+            batch.append(entry)
+        return batch or waiting[:1]
+
+    def _cleared(self, entry: Entry) -> bool:
+        """A run was killed between marking it as sent and removing it."""
+        if self._spool.sent(entry.name):
+            self._spool.remove("new", entry.name)
+            return True
+        return False
+
+    def _drafts(self, entry: Entry) -> list[Draft]:
+        notes = ["complete now"] * entry.told + ["possible repeat"] * (entry.name in self._doubtful)
+        if entry.alert:
+            return message.render_alert(entry.alert, self._modem.name, notes)
+        return message.render(_read(entry.pdus), self._modem.name, notes)
+
+    def _send(self, batch: list[Entry]) -> bool:
+        """Send one message. True when the next may follow."""
+        if len(batch) > 1:
+            drafts, first = [message.pack([self._drafts(entry)[0] for entry in batch])], 0
+        else:
+            drafts, first = self._drafts(batch[0]), self._doubtful.get(batch[0].name, 0)
+        for part in range(min(first, len(drafts) - 1), len(drafts)):
+            answer = self._post(drafts[part], {entry.name: part for entry in batch})
+            if answer.outcome is Outcome.REFUSED:
+                return self._refused(batch, answer.reason)
+            if answer.outcome is not Outcome.SENT:
+                return self._not_sent(answer)
+        self._forget(batch)
+        self.problem = None
+        self.sent += len(batch)
+        log.info("%s: forwarded %d", self._modem.name, len(batch))
+        return True
+
+    def _post(self, draft: Draft, parts: dict[str, int]) -> Answer:
+        """One message to the chat, with the cures that need nobody: a new chat id, no topic, plain text."""
+        before = dict(self._doubtful)
+        self._doubtful |= parts
+        self._spool.set_state("attempt", dict(self._doubtful))
+        answer = self._try(draft)
+        if answer.outcome is Outcome.MIGRATED:
+            log.warning("%s: the chat's id is %d now; put it into the configuration", self._modem.name, answer.chat_id)
+            self._spool.set_state("chat", {"from": self._configured_chat(), "to": answer.chat_id})
+            self._chat = answer.chat_id
+            answer = self._try(draft)
+        if answer.outcome is Outcome.NO_TOPIC:
+            log.warning("%s: the topic is gone, sending without it", self._modem.name)
+            self._topic = None
+            answer = self._try(draft)
+        if answer.outcome is Outcome.REFUSED and len(parts) == 1:
+            answer = self._try(draft.plain())
+        if answer.outcome not in (Outcome.SENT, Outcome.AMBIGUOUS):
+            self._doubtful = before
+            self._spool.set_state("attempt", dict(before))
+        return answer
+
+    def _try(self, draft: Draft) -> Answer:
+        if self._bot is None:
+            from homesim.telegram import Bot  # requests takes 0.1 s here and seconds on a Pi Zero
+
+            self._bot = Bot(self._telegram)
+        self._recent = [*self._recent, time.monotonic()][-BURST:]
+        return self._bot.send(draft, self._chat, self._topic)
+
+    def _configured_chat(self) -> int:
+        return self._modem.chat_id if self._modem.chat_id is not None else self._telegram.chat_id
+
+    def _forget(self, batch: list[Entry]) -> None:
+        """They are in the chat. With several, a kill half-way must not bring the other half again."""
+        if len(batch) > 1:
+            self._spool.move_state("attempt", "delivered")
+        for entry in batch:
+            self._spool.done(entry.name)
+            self._doubtful.pop(entry.name, None)
+        if len(batch) > 1:
+            self._spool.set_state("delivered", {})
+
+    def _clear_delivered(self) -> None:
+        if delivered := self._spool.state("delivered"):
+            for name in delivered:
+                self._spool.done(name)
+            self._spool.set_state("delivered", {})
+
+    def _refused(self, batch: list[Entry], reason: str) -> bool:
+        """Together: find the one by sending them alone. Alone: set it aside, the next one goes on."""
+        if len(batch) > 1:
+            self._refused_together |= {entry.name for entry in batch}
+            return True
+        self._spool.fail(batch[0], reason)
+        log.error("%s: Telegram refuses %s: %s; kept in failed/", self._modem.name, batch[0].name, reason)
+        return True
+
+    def _not_sent(self, answer: Answer) -> bool:
+        if answer.outcome is Outcome.CONFIG:
+            self.problem = ConfigError("Telegram", f"{answer.reason}; SMS are kept")
+        else:
+            self.problem = TryAgain("Telegram", f"{answer.reason}; SMS are kept and sent later")
+        if answer.retry_after:
+            until = time.time() + min(answer.retry_after, MAX_WAIT)
+            self._spool.set_state("not-before", {"time": until})
+        return False
+
+    def _pause(self) -> float:
+        """Seconds that Telegram still wants to be left alone."""
+        state = self._spool.state("not-before")
+        wait = float(str(state.get("time", 0))) - time.time()
+        return wait if 0 < wait <= MAX_WAIT else 0.0
+
+    def _pace(self) -> float:
+        """Seconds to wait so that no more than BURST messages go out at once, then one each PACE."""
+        if len(self._recent) < BURST:
+            return 0.0
+        return max(0.0, self._recent[-1] + PACE - time.monotonic())
+
+
+@functools.lru_cache(maxsize=512)
+def _read(pdus: tuple[str, ...]) -> sms.Message:
+    return sms.read(pdus)
+
+
+@functools.lru_cache(maxsize=512)
+def _has_code(pdus: tuple[str, ...]) -> bool:
+    read = _read(pdus)
+    return read.kind == "sms" and otp.find(read.text) is not None
+
+
+def _fresh_code(entry: Entry) -> bool:
+    if entry.alert or not _has_code(entry.pdus):
+        return False
+    read = _read(entry.pdus)
+    sent = read.time.timestamp() if read.time else entry.received
+    return time.time() - sent < FRESH

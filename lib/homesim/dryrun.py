@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a run would forward, printed as it would look. Stick, spool and Telegram stay as they are."""
+
+from __future__ import annotations
+
+from homesim import message, pdu, run, sms
+from homesim.config import Config
+from homesim.config import Modem as Settings
+from homesim.errors import EXIT_OK, TryAgain
+from homesim.modem import Modem
+from homesim.parts import Part, gather
+from homesim.spool import Spool
+
+LIMIT = 90.0  # seconds after which the kernel ends it
+
+
+def dry_run(settings: Config, modem: Settings) -> int:
+    run.deadline(LIMIT)
+    spool = Spool(settings.paths.state / modem.name, read_only=True)
+    waiting = [entry for entry in spool.entries("new") if not spool.sent(entry.name)]
+    for entry in waiting:
+        drafts = message.render_alert(entry.alert, modem.name) if entry.alert else _drafts(entry.pdus, modem)
+        _show(f"waits in {spool.root}/new", drafts)
+    with run.Turn(settings.paths.run, modem.name).taken(wait=0) as taken:
+        if not taken:
+            print(f"{modem.name}: another run holds the lock, so the stick is not read")
+            return EXIT_OK
+        found = _on_stick(modem)
+    fresh = {sms.name([text]): text for text in found if not spool.known(sms.name([text]))}
+    parts = [Part(e.name, e.pdus[0], e.received) for e in spool.entries("parts")]
+    for name, text in fresh.items():
+        if (part := pdu.decode(text).part) and part.total > 1:
+            parts.append(Part(name, text, 0))
+        else:
+            _show("is on the stick", _drafts((text,), modem))
+    for group in gather(parts):
+        state = "is complete" if group.complete else "waits for its missing parts"
+        _show(state, _drafts(tuple(part.pdu for part in group.parts), modem))
+    print(f"{modem.name}: {len(found)} SMS on the stick, {len(waiting)} in the spool; nothing was changed")
+    return EXIT_OK
+
+
+def _on_stick(settings: Settings) -> list[str]:
+    modem = Modem(settings)
+    sim = modem.probe()
+    if sim not in ("READY", "OK"):
+        raise TryAgain(settings.device, f"the SIM is not ready ({sim})")
+    modem.open()
+    return [stored.pdu for stored in modem.stored(modem.memories())]
+
+
+def _drafts(pdus: tuple[str, ...], modem: Settings) -> list[message.Draft]:
+    return message.render(sms.read(pdus), modem.name)
+
+
+def _show(state: str, drafts: list[message.Draft]) -> None:
+    for draft in drafts:
+        button = f"\n[ Copy {draft.copy} ]" if draft.copy else ""
+        print(f"--- {state}\n{draft.text}{button}\n")

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Failures that are expected: each names its object, says what to do and carries an exit code.
+
+Anything else that is raised is a bug and shows its traceback (run.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+EXIT_OK = 0
+EXIT_USAGE = 2
+EXIT_TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h
+EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
+
+
+class HomesimError(Exception):
+    """A failure that a person can act on, said in one line as `THING: REASON`.
+
+    Never put SMS text, a code, a PIN or the token into either.
+    """
+
+    exit_code = EXIT_TRY_AGAIN
+
+    def __init__(self, thing: object, reason: str) -> None:
+        super().__init__(f"{thing}: {reason}")
+
+    def lines(self) -> Sequence[str]:
+        """What to print, a line each."""
+        return [str(self)]
+
+
+class TryAgain(HomesimError):
+    """The modem, Telegram or the disk is out of reach now; what was read is kept."""
+
+
+class ConfigError(HomesimError):
+    """Nothing gets better before a person changes the configuration (or the SIM)."""
+
+    exit_code = EXIT_CONFIG
+
+
+class ConfigErrors(ConfigError):
+    """Every mistake of a configuration file at once, each with its key."""
+
+    def __init__(self, file: object, problems: Sequence[str]) -> None:
+        super().__init__(file, "; ".join(problems))
+        self._lines = [f"{file}: {problem}" for problem in problems]
+
+    def lines(self) -> Sequence[str]:
+        return self._lines
+
+
+class UsageError(HomesimError):
+    """The command line names something that is not there."""
+
+    exit_code = EXIT_USAGE

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From the stick to the spool: every SMS stored, then deleted from the stick, long ones joined.
+
+Invariant: nothing is deleted that is not durable in the spool under the name of what it is. So a stick that
+lies about deleting, or a kill between the two, brings the same name again, which is known.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from homesim import pdu, sms
+from homesim.modem import Memory, Modem, Stored
+from homesim.parts import Group, Part, gather
+from homesim.spool import SEEN_DAYS, Entry, Spool
+
+log = logging.getLogger(__name__)
+
+
+class Intake:
+    """Fills one modem's spool: parts/ and new/."""
+
+    def __init__(self, spool: Spool, multipart_wait: float) -> None:
+        self._spool = spool
+        self._wait = multipart_wait
+        self._kept: dict[Stored, int] = {}  # what the stick would not delete, and how often it was told
+
+    def take(self, modem: Modem, memories: dict[str, Memory]) -> bool:
+        """Move what is on the stick into the spool. True when there is something new to send."""
+        found = modem.stored(memories)
+        arrived = [self._store(one.pdu) for one in found]
+        joined = self.join() if any(arrived) else False
+        for one in found:
+            if self._kept.get(one, 0) < 2 and not modem.delete(one):
+                self._kept[one] = self._kept.get(one, 0) + 1
+                log.warning("slot %s %d cannot be deleted; it is not forwarded again", one.memory, one.index)
+        return joined or any(arrived)
+
+    def _store(self, text: str) -> bool:
+        """Keep one PDU. False when it is here already, or was forwarded."""
+        name = sms.name([text])
+        if self._spool.known(name):
+            return False
+        part = pdu.decode(text).part
+        folder = "parts" if part and part.total > 1 else "new"
+        self._spool.put(folder, Entry(name, pdus=(text,), received=time.time()))
+        log.info("SMS %s stored", name)
+        return True
+
+    def join(self) -> bool:
+        """Make messages of the parts that are together, or have waited long enough. True when there is one."""
+        self._finish_interrupted()
+        made = False
+        for group in gather(self._parts()):
+            overdue = all(abs(time.time() - part.received) >= self._wait for part in group.parts)
+            if group.complete and (group.certain or overdue):
+                made |= self._whole(group)
+            elif overdue and not all(part.told for part in group.parts):
+                made |= self._incomplete(group)
+            elif all(time.time() - part.received > SEEN_DAYS * 86400 for part in group.parts):
+                self._settle(group)
+        return made
+
+    def _parts(self) -> list[Part]:
+        return [Part(e.name, e.pdus[0], e.received, e.told) for e in self._spool.entries("parts") if e.pdus]
+
+    def _whole(self, group: Group) -> bool:
+        name = sms.name(_pdus(group))
+        told = any(part.told for part in group.parts)
+        if fresh := not self._spool.known(name):
+            self._spool.put("new", Entry(name, _pdus(group), received=time.time(), told=told))
+        self._settle(group)
+        return fresh
+
+    def _incomplete(self, group: Group) -> bool:
+        """Forward what there is. Its parts stay, for the day when the rest comes."""
+        name = f"{sms.name(_pdus(group))}-incomplete"
+        if fresh := not self._spool.known(name):
+            self._spool.put("new", Entry(name, _pdus(group), received=time.time()))
+        for part in group.parts:
+            self._spool.put("parts", Entry(part.name, (part.pdu,), received=part.received, told=True))
+        return fresh
+
+    def _settle(self, group: Group) -> None:
+        """Parts that need nothing more: all are marked before the first is removed."""
+        parts = (*group.parts, *group.copies)
+        for part in parts:
+            self._spool.mark(part.name)
+        for part in parts:
+            self._spool.remove("parts", part.name)
+
+    def _finish_interrupted(self) -> None:
+        """A run was killed while it settled a message: first between the marks, then between the removals."""
+        for group in gather(self._parts()):
+            if group.complete and self._spool.known(sms.name(_pdus(group))):
+                self._settle(group)
+        for part in self._parts():
+            if self._spool.sent(part.name):
+                self._spool.remove("parts", part.name)
+
+
+def _pdus(group: Group) -> tuple[str, ...]:
+    return tuple(part.pdu for part in group.parts)

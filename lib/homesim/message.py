@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A message as it looks in Telegram: text, entities and button, split and packed to size. Pure.
+
+    sender in bold, which push previews show with the first words
+    the text, untouched, with a one-time code that a tap copies
+    one small line: modem, SMSC time in its own zone, what is special
+
+Formatting is done by entities, never by a markup language, so no text can break or forge it. Offsets and
+lengths are UTF-16 code units (Bot API, MessageEntity); Telegram's limit of 4096 is kept in the same unit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import pairwise
+
+from homesim import otp, sms
+
+LIMIT = 4096  # UTF-16 units of one message, Bot API sendMessage
+
+_SPARE = len(" (99/99)") + len(" · possible repeat")  # what a split message may still get
+
+_SPECIAL = {
+    "silent": "silent SMS (type 0)",
+    "submit": "stored on the stick, never sent; shown is its recipient",
+}
+
+# What Telegram would change itself: control characters become spaces (TAB too), CR goes, and so do line and
+# paragraph separators and the old direction overrides (facts: tdlib clean_input_string). Doing it here keeps
+# the offsets ours; line ends stay line ends.
+_CLEAN = dict.fromkeys((*range(10), 11, *range(14, 32), 127), " ")
+_CLEAN |= dict.fromkeys((12, 13, 8232, 8233), "\n")
+_CLEAN |= dict.fromkeys(range(8234, 8239), "")
+
+
+@dataclass(frozen=True)
+class Entity:
+    """Bot API MessageEntity."""
+
+    type: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One sendMessage: its text, its entities, and the code that its button copies."""
+
+    text: str
+    entities: tuple[Entity, ...] = ()
+    copy: str = ""
+
+    def plain(self) -> Draft:
+        return Draft(self.text)
+
+
+def units(text: str) -> int:
+    """Length in UTF-16 code units."""
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def clean(text: str) -> str:
+    text = text.replace("\r\n", "\n").translate(_CLEAN)
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def render(message: sms.Message, modem: str, notes: Iterable[str] = ()) -> list[Draft]:
+    """The drafts of one SMS, more than one when it is too long."""
+    sender = " ".join(clean(message.sender).split()) or "(no sender)"
+    text = clean(message.text)
+    code = otp.find(text) if message.kind in ("sms", "silent") else None
+    footer = " · ".join([modem, _time(message.time), *_special(message), *notes])
+    return _split(sender, text if text.strip() else "(empty)", footer, code)
+
+
+def render_alert(text: str, modem: str, notes: Iterable[str] = ()) -> list[Draft]:
+    """The drafts of a message of our own."""
+    return _split("homesim", clean(text), " · ".join([modem, *notes]), None)
+
+
+def pack(drafts: Sequence[Draft]) -> Draft:
+    """Several drafts in one message, without their buttons: they are old when they are packed."""
+    text = ""
+    entities: list[Entity] = []
+    for draft in drafts:
+        text += "\n\n" if text else ""
+        start = units(text)
+        entities += [replace(entity, offset=entity.offset + start) for entity in draft.entities]
+        text += draft.text
+    return Draft(text, tuple(entities))
+
+
+def _time(time: datetime | None) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S %Z}" if time else "no valid time"
+
+
+def _special(message: sms.Message) -> Iterator[str]:
+    if message.kind in _SPECIAL:
+        yield _SPECIAL[message.kind]
+    if message.flash:
+        yield "flash"
+    if message.missing:
+        parts = ", ".join(map(str, message.missing[:5])) + (", …" if len(message.missing) > 5 else "")
+        yield f"incomplete: part {parts} of {message.total} is missing"
+
+
+def _split(sender: str, text: str, footer: str, code: otp.Code | None) -> list[Draft]:
+    room = LIMIT - units(f"{sender}\n\n{footer}") - _SPARE
+    cuts = [0, *_cuts(text, room, code), len(text)]
+    drafts = []
+    for number, (start, end) in enumerate(pairwise(cuts), 1):
+        inside = code is not None and start <= code.start and code.end <= end
+        count = f" ({number}/{len(cuts) - 1})" if len(cuts) > 2 else ""
+        pieces = [(sender, "bold"), (f"{count}\n", "")]
+        if inside and code is not None:
+            pieces += [
+                (text[start : code.start], ""),
+                (text[code.start : code.end], "code"),
+                (text[code.end : end], ""),
+            ]
+        else:
+            pieces += [(text[start:end], "")]
+        pieces += [("\n", ""), (footer, "italic")]
+        drafts.append(_draft(pieces, code.value if inside and code is not None else ""))
+    return drafts
+
+
+def _draft(pieces: Iterable[tuple[str, str]], copy: str) -> Draft:
+    text = ""
+    entities = []
+    for piece, style in pieces:
+        if style and piece:
+            entities.append(Entity(style, units(text), units(piece)))
+        text += piece
+    return Draft(text, tuple(entities), copy)
+
+
+def _cuts(text: str, room: int, code: otp.Code | None) -> Iterator[int]:
+    """Where to cut so that each piece has at most `room` units: at word ends, and never through the code."""
+    start = 0
+    while (end := _reach(text, start, room)) < len(text):
+        if code is not None and code.start < end < code.end and code.start > start:
+            end = code.start
+        elif spaces := list(re.finditer(r"\s+", text[start + (end - start) // 2 : end])):
+            end = start + (end - start) // 2 + spaces[-1].end()
+        yield end
+        start = end
+
+
+def _reach(text: str, start: int, room: int) -> int:
+    """The index behind the last character that still fits. Code points are never cut."""
+    end = min(len(text), start + room)
+    while units(text[start:end]) > room:
+        end -= max(1, (units(text[start:end]) - room) // 2)
+    return end

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""homesim-poll: moves SMS from the stick to the spool and from the spool to Telegram.
+
+cron starts it every minute. A run takes the modem's lock, watches the stick until the next run is at the door,
+and sends what waits meanwhile. It leaves everything it knows in files, so it may end anywhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from homesim import __version__, config, run
+from homesim.config import Config
+from homesim.delivery import Delivery
+from homesim.dryrun import dry_run
+from homesim.errors import EXIT_OK, EXIT_TRY_AGAIN, HomesimError, UsageError
+from homesim.intake import Intake
+from homesim.modem import Stuck
+from homesim.spool import Spool
+from homesim.status import Status
+from homesim.watch import Watch, expected
+
+NAME = "homesim-poll"
+GRACE = 60.0  # seconds beyond its time after which the kernel ends a run
+TICK = 0.5  # seconds between looks at the clock and at the stick's thread
+SEND = 45.0  # seconds that even a run which looks once may send
+AGAIN = 10.0  # seconds that must be left for a new start to make sense
+
+log = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run.main(NAME, poll, argv)
+
+
+def poll(argv: Sequence[str] | None) -> int:
+    arguments = _arguments(argv)
+    run.log_to(NAME, verbose=arguments.verbose)
+    settings = config.load(arguments.config)
+    names = [arguments.modem] if arguments.modem else list(settings.modems)
+    if arguments.modem and arguments.modem not in settings.modems:
+        raise UsageError("--modem", f"no [modem.{arguments.modem}] in {arguments.config}")
+    linger = settings.poll.linger if arguments.linger is None else arguments.linger
+    if arguments.dry_run:
+        return max(dry_run(settings, settings.modems[name]) for name in names)
+    if len(names) == 1:
+        return _serve(settings, names[0], linger)
+    return _worst([_fork(settings, name, linger) for name in names])
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        NAME,
+        description="Forward the SMS on the stick to Telegram. cron runs this every minute.",
+        epilog="Exit codes: 0 all is well, or another run is at work; 2 usage; 75 try again (the modem or Telegram "
+        "is out of reach, SMS are kept); 78 the configuration needs a person.",
+    )
+    parser.add_argument("--config", type=Path, default=config.DEFAULT_PATH, metavar="FILE", help="default: %(default)s")
+    parser.add_argument("--modem", metavar="NAME", help="only this one; default: every [modem.NAME] in FILE")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be forwarded; change nothing")
+    parser.add_argument(
+        "--linger", type=_seconds, metavar="SECONDS", help="how long to watch; 0: look once; default: poll.linger"
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="say more")
+    parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
+    return parser.parse_args(argv)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 86400:
+        raise argparse.ArgumentTypeError(f"{text}: expected seconds, 0 to 86400")
+    return value
+
+
+def _fork(settings: Config, name: str, linger: float) -> int:
+    """Serve a modem in a process of its own; return its pid."""
+    if pid := os.fork():
+        return pid
+    os._exit(run.main(NAME, lambda _: _serve(settings, name, linger), None))
+
+
+def _worst(pids: Sequence[int]) -> int:
+    codes = []
+    for pid in pids:
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        codes.append(EXIT_TRY_AGAIN if code < 0 else code)
+    return max(codes)
+
+
+def _serve(settings: Config, name: str, linger: float) -> int:
+    """One modem, until the run's time is over. Does not return where libgammu would be cleaned up."""
+    turn = run.Turn(settings.paths.run, name)
+    with turn.taken() as taken:
+        if not taken:
+            log.info("%s: another run is at work", name)
+            return EXIT_OK
+        run.deadline(linger * 1.2 + GRACE)
+        code = run.main(NAME, lambda _: _Run(settings, name, linger, turn).serve(), None)
+        sys.stderr.flush()
+        os._exit(code)
+
+
+class _Run:
+    """One run for one modem: the watching thread fills the spool, this one empties it."""
+
+    def __init__(self, settings: Config, name: str, linger: float, turn: run.Turn) -> None:
+        self._turn = turn
+        self._modem = settings.modems[name]
+        self._status = Status(settings.paths.run, name)
+        self._spool = Spool(settings.paths.state / name)
+        self._wake = threading.Event()
+        self._delivery = Delivery(self._spool, settings.telegram, self._modem)
+        intake = Intake(self._spool, settings.poll.multipart_wait)
+        self._watch = Watch(self._modem, self._spool, intake, self._status, self._wake)
+        self._clock = run.Clock(linger)
+        self._linger = linger
+
+    def serve(self) -> int:
+        """Watch and send until the time is over; the exit code."""
+        until = time.monotonic() + max(self._linger, SEND)
+        if self._linger == 0:
+            self._watch.leave()
+        self._watch.start()
+        while True:
+            ended = not self._watch.is_alive()
+            pause = self._delivery.send_waiting(until)
+            if self._watch.stuck():
+                return self._end(Stuck(self._modem.device, "the stick stopped answering in the middle of a command"))
+            if ended:
+                return self._end(expected(self._watch.problem))
+            if self._clock.over(self._turn):
+                self._watch.leave()
+            self._report("")
+            self._wake.wait(TICK if pause is None else min(TICK, pause))
+            self._wake.clear()
+
+    def _end(self, problem: HomesimError | None) -> int:
+        if isinstance(problem, Stuck) and self._clock.rest() > AGAIN:
+            log.warning("%s; starting again", problem)
+            _again(self._modem.name, self._clock.rest())
+        problems = [error for error in (problem, self._delivery.problem) if error]
+        self._report(str(problems[0]) if problems else "", last=True)
+        for error in problems:
+            run.complain(NAME, error)
+        return max((error.exit_code for error in problems), default=EXIT_OK)
+
+    def _report(self, error: str, *, last: bool = False) -> None:
+        error = error or str(self._delivery.problem or "")
+        spool = {folder: self._spool.count(folder) for folder in ("new", "parts", "failed")}
+        self._status.set(spool=spool, error=error)
+        self._status.write(at_once=last)
+
+
+def _again(modem: str, linger: float) -> None:
+    """Run anew in this very process: nothing of libgammu's is left, no clean-up of its has run."""
+    rest = ["--modem", modem, "--linger", f"{linger:.0f}"]
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:], *rest])

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What every program needs around its work: logging, exit codes, the lock, the deadline."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import logging.handlers
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import filelock
+
+from homesim.errors import HomesimError, TryAgain
+
+HAND_OVER = 10.0  # seconds that a run waits for the one before it
+
+
+def main(name: str, program: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None) -> int:
+    """Run a program: expected failures become a line and an exit code, anything else is a bug."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # each step may be the last; nothing needs a farewell
+    try:
+        return program(argv)
+    except HomesimError as error:
+        complain(name, error)
+        return error.exit_code
+    except Exception as error:
+        print(f"{name}: a bug in homesim; please report this:\n{describe(error)}", file=sys.stderr)
+        return 70  # EX_SOFTWARE of sysexits.h
+
+
+def complain(name: str, error: HomesimError) -> None:
+    for line in error.lines():
+        print(f"{name}: {line}", file=sys.stderr)
+
+
+def describe(error: BaseException) -> str:
+    """A traceback without the values in its messages, which may be SMS text or the token."""
+    lines: list[str] = []
+    while True:
+        reason = f": {error.strerror}" if isinstance(error, OSError) else ""
+        lines.insert(0, "".join(traceback.format_tb(error.__traceback__)) + type(error).__name__ + reason)
+        if (before := error.__cause__ or error.__context__) is None:
+            return "\n\n".join(lines)
+        error = before
+
+
+def log_to(name: str, *, verbose: bool) -> None:
+    """To stderr on a terminal, to the system log from cron, where a healthy run prints nothing."""
+    handler: logging.Handler
+    if sys.stderr.isatty():
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+    elif os.path.exists("/dev/log"):
+        handler = logging.handlers.SysLogHandler("/dev/log")
+        handler.setFormatter(logging.Formatter(f"{name}[%(process)d]: %(message)s"))
+    else:
+        handler = logging.NullHandler()
+    logger = logging.getLogger("homesim")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    logger.propagate = False  # nobody else's handler, and nobody else's messages: urllib3 logs the token
+
+
+def deadline(seconds: float) -> None:
+    """The kernel ends this process then, also inside a C call that never returns."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+class Turn:
+    """The right to use one modem. The kernel takes it back when the process ends, however it ends."""
+
+    def __init__(self, folder: Path, modem: str) -> None:
+        try:
+            folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        except OSError as error:
+            raise TryAgain(folder, (error.strerror or "cannot be made").lower()) from None
+        self._lock = filelock.FileLock(folder / f"{modem}.lock")
+        self._door = filelock.FileLock(folder / f"{modem}.next")
+
+    @contextlib.contextmanager
+    def taken(self, wait: float = HAND_OVER) -> Iterator[bool]:
+        """Whether the lock was free within `wait` seconds. At most one run waits at the door for it."""
+        try:
+            with self._door.acquire(timeout=0):
+                self._lock.acquire(timeout=wait, poll_interval=0.05)
+        except filelock.Timeout:
+            yield False
+            return
+        except OSError as error:
+            raise TryAgain(self._lock.lock_file, (error.strerror or "cannot be locked").lower()) from None
+        yield True
+        self._lock.release()
+
+    def successor(self) -> bool:
+        """Whether the next run waits at the door."""
+        try:
+            with self._door.acquire(timeout=0):
+                return False
+        except filelock.Timeout:
+            return True
+
+
+class Clock:
+    """How long a run stays: its time, then a fifth of it more for the next run to come to the door."""
+
+    def __init__(self, linger: float) -> None:
+        self._end = time.monotonic() + linger
+        self._last = self._end + linger / 5
+
+    def rest(self) -> float:
+        """Seconds of its time that are left."""
+        return max(0.0, self._end - time.monotonic())
+
+    def over(self, turn: Turn) -> bool:
+        now = time.monotonic()
+        return now >= self._last or (now >= self._end and turn.successor())

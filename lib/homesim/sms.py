@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""PDUs as the messages people sent: their identity, their parts joined, what they say. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+
+from homesim import pdu, wap
+
+GAP = "[…]"
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message as its reader gets it."""
+
+    kind: str  # pdu.Kind, "mms" or "push"
+    sender: str
+    time: datetime | None
+    text: str
+    flash: bool = False
+    missing: tuple[int, ...] = ()  # numbers of the parts that are not there
+    total: int = 1
+
+
+def name(pdus: Iterable[str]) -> str:
+    """The identity of a message, which is its file's name: SMSC time (UTC) and hash of what it is.
+
+    The service centre's own address is left out: a message that the network repeats may come another way.
+    """
+    smses = {_hash(text): pdu.decode(text).time for text in pdus}
+    digest = hashlib.sha256("".join(sorted(smses)).encode()).hexdigest()
+    times = [time.astimezone(UTC) for time in smses.values() if time]
+    stamp = min(times).strftime("%Y%m%dT%H%M%SZ") if times else "00000000T000000Z"
+    return f"{stamp}-{digest[:24]}"
+
+
+def _hash(text: str) -> str:
+    try:
+        what = pdu.tpdu(text)
+    except ValueError:
+        what = text.upper().encode()
+    return hashlib.sha256(what).hexdigest()
+
+
+def read(pdus: Sequence[str]) -> Message:
+    """The message that these PDUs are: one, or the parts of a long SMS in any order, some perhaps missing."""
+    smses = [pdu.decode(text) for text in pdus]
+    first = smses[0]
+    if first.kind == "undecodable":
+        return Message(first.kind, first.address, first.time, _undecodable(first.damage, pdus))
+    if first.kind == "report":
+        said = f"{_report(first.status or 0)}\n{first.alphabet.decode(first.units)}".strip()
+        return Message(first.kind, first.address, first.time, said)
+    parts = {sms.part.number if sms.part else 1: sms for sms in smses}
+    total = first.part.total if first.part else 1
+    missing = tuple(number for number in range(1, total + 1) if number not in parts)
+    kind, text = _content(parts, total, pdus)
+    times = [sms.time for sms in smses if sms.time]
+    flash = any(sms.flash for sms in smses)
+    return Message(kind, first.address, min(times, default=None), text, flash, missing, total)
+
+
+def _content(parts: dict[int, pdu.Sms], total: int, pdus: Sequence[str]) -> tuple[str, str]:
+    """What kind of message these parts are, and its text."""
+    first = parts[min(parts)]
+    if first.alphabet.name == "8bit":
+        data = b"".join(parts[number].units for number in sorted(parts))
+        if first.port == wap.PUSH_PORT and wap.is_push(data):
+            mms = wap.notification(data)
+            return ("mms", _mms(mms)) if mms else ("push", _raw("WAP push.", pdus))
+        if first.port is not None:
+            return "undecodable", _raw(f"Data for application port {first.port}.", pdus)
+        text = _printable(data)
+        return (first.kind, text) if text or not data else ("undecodable", _raw("Data.", pdus))
+    text = _text(parts, total)
+    if first.kind != "voicemail" or first.waiting is None:
+        return first.kind, text
+    if text and first.waiting.what not in ("voicemail", "return call"):
+        return "sms", text
+    return first.kind, f"{_waiting(first.waiting)}\n{text}".strip()
+
+
+def _printable(data: bytes) -> str:
+    """8-bit data has no alphabet of its own (TS 23.038 4); "" when it is not plainly text."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return ""
+    return text if text.replace("\n", "").replace("\r", "").isprintable() else ""
+
+
+def _text(parts: dict[int, pdu.Sms], total: int) -> str:
+    """The parts in order, a GAP for each run of missing ones; units are joined before they are decoded."""
+    places = [parts.get(number) for number in range(1, total + 1)]
+    text = ""
+    for alphabet, run in groupby(places, key=lambda sms: sms.alphabet if sms else None):
+        text += alphabet.decode(b"".join(sms.units for sms in run if sms)) if alphabet else GAP
+    return text
+
+
+def _mms(mms: wap.MmsNotification) -> str:
+    size = f", {max(1, round(mms.size / 1024))} KB" if mms.size is not None else ""
+    sender = f" from {mms.sender}" if mms.sender else ""
+    subject = f"\nSubject: {mms.subject}" if mms.subject else ""
+    return f"An MMS is waiting{sender}{size}.{subject}"
+
+
+def _waiting(waiting: pdu.Waiting) -> str:
+    if waiting.what == "return call":
+        return "Please call back."
+    what = "voicemail message" if waiting.what == "voicemail" else waiting.what
+    if waiting.count == 0:
+        return f"No {what} is waiting any more."
+    return f"A {what} is waiting." if waiting.count in (None, 1) else f"{waiting.count} {what}s are waiting."
+
+
+def _report(status: int) -> str:
+    """TS 23.040 9.2.3.15: 0x00-0x1F done, 0x20-0x3F still trying, from 0x40 on given up."""
+    outcome = "delivered" if status < 0x20 else "pending" if status < 0x40 else "failed"
+    return f"Delivery report: {outcome} (status {status})."
+
+
+def _undecodable(damage: str, pdus: Sequence[str]) -> str:
+    return _raw(f"This SMS cannot be decoded: {damage}.", pdus)
+
+
+def _raw(sentence: str, pdus: Sequence[str]) -> str:
+    return "\n".join([sentence, *pdus])

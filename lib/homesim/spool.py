@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is kept on disk for one modem, and the only room that writes durably.
+
+    tmp/ -> parts/ -> new/ -> seen/       an empty file for each message forwarded
+              tmp/ -> new/ -> failed/     with the reason; `mv` one back to new/ to try again
+
+Invariants: a file is in its folder whole or not at all (written in tmp/, fsynced, renamed, the folder
+fsynced). An entry's name says what it is (sms.name), so the same SMS read twice is the same file. An entry
+leaves new/ only after its mark is in seen/ or its copy in failed/; one that is in new/ and seen/ was sent.
+Names begin with the SMSC time, so a sorted listing is the order of sending.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from homesim.errors import TryAgain
+
+SEEN_DAYS = 30
+_FOLDERS = ("tmp", "parts", "new", "failed", "seen")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One message as it is kept: the PDUs as the stick gave them, or an alert's text."""
+
+    name: str
+    pdus: tuple[str, ...] = ()
+    alert: str = ""
+    received: float = 0.0  # seconds since the epoch, by our own clock
+    told: bool = False  # parts/: forwarded in an incomplete message; new/: it completes such a one
+    reason: str = ""  # failed/: what Telegram said
+
+
+class Spool:
+    """The folders of one modem below the state folder."""
+
+    def __init__(self, root: Path, *, read_only: bool = False) -> None:
+        self.root = root
+        self._read_only = read_only
+        for folder in () if read_only else ("", *_FOLDERS):
+            try:
+                (root / folder).mkdir(mode=0o700, parents=True)
+                _sync(root.parent if folder == "" else root)
+            except FileExistsError:
+                pass
+            except OSError as error:
+                raise _unwritable(root / folder, error) from None
+
+    def put(self, folder: str, entry: Entry) -> None:
+        """Keep an entry. When this returns it survives a power cut. Raise TryAgain when it cannot be kept."""
+        document = {key: value for key, value in asdict(entry).items() if value and key != "name"}
+        self._write(self.root / folder / f"{entry.name}.json", json.dumps(document, indent=1) + "\n")
+
+    def entries(self, folder: str) -> Iterator[Entry]:
+        """The entries of a folder, oldest first. A damaged file is set aside in failed/ and named in the log."""
+        for file in self._list(folder):
+            name, _, rest = file.partition(".json")
+            if rest or name == file:
+                continue
+            try:
+                yield _parse(name, (self.root / folder / file).read_bytes())
+            except FileNotFoundError:
+                continue
+            except (ValueError, TypeError, AttributeError):
+                self._set_aside(folder, file)
+
+    def known(self, name: str) -> bool:
+        """Whether this message is kept here or was forwarded in the last SEEN_DAYS."""
+        return self.sent(name) or any(
+            (self.root / folder / f"{name}.json").exists() for folder in ("new", "parts", "failed")
+        )
+
+    def sent(self, name: str) -> bool:
+        return (self.root / "seen" / name).exists()
+
+    def mark(self, name: str) -> None:
+        """Remember without its text that this message needs nothing more."""
+        if not self.sent(name):
+            self._write(self.root / "seen" / name, "")
+
+    def remove(self, folder: str, name: str) -> None:
+        """Not durable, and need not be: who removes has marked or copied it before, and looks there first."""
+        (self.root / folder / f"{name}.json").unlink(missing_ok=True)
+
+    def done(self, name: str) -> None:
+        """Telegram has it."""
+        self.mark(name)
+        self.remove("new", name)
+
+    def fail(self, entry: Entry, reason: str) -> None:
+        """Telegram will never take it as it is."""
+        self.put("failed", Entry(**{**asdict(entry), "pdus": tuple(entry.pdus), "reason": reason}))
+        self.remove("new", entry.name)
+
+    def count(self, folder: str) -> int:
+        return len(self._list(folder))
+
+    def state(self, key: str) -> dict[str, object]:
+        """A small piece of state, {} when there is none or it is damaged."""
+        try:
+            value = json.loads((self.root / key).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    def set_state(self, key: str, value: dict[str, object]) -> None:
+        if value:
+            self._write(self.root / key, json.dumps(value) + "\n")
+        elif (self.root / key).exists():
+            (self.root / key).unlink()
+            _sync(self.root)
+
+    def move_state(self, key: str, to: str) -> None:
+        os.rename(self.root / key, self.root / to)
+        _sync(self.root)
+
+    def sweep(self, now: float) -> None:
+        """Forget what is too old to come again, and what a killed run left half written."""
+        for folder, days in (("seen", SEEN_DAYS), ("tmp", 1)):
+            for file in os.scandir(self.root / folder):
+                with contextlib.suppress(FileNotFoundError):
+                    if file.stat().st_mtime < now - days * 86400:
+                        os.unlink(file.path)
+
+    def _write(self, path: Path, text: str) -> None:
+        """The one durable writer."""
+        temporary = self.root / "tmp" / f"{path.name}.{os.getpid()}"
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(descriptor)
+            os.rename(temporary, path)
+            _sync(path.parent)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise _unwritable(path, error) from None
+
+    def _list(self, folder: str) -> list[str]:
+        try:
+            return sorted(os.listdir(self.root / folder))
+        except FileNotFoundError:  # read only, before the first run
+            return []
+
+    def _set_aside(self, folder: str, file: str) -> None:
+        if self._read_only:
+            return
+        target = self.root / "failed" / f"{file}.damaged-{int(time.time())}"
+        log.error("%s: damaged, nothing of it can be read; moved to %s", self.root / folder / file, target)
+        os.rename(self.root / folder / file, target)
+        _sync(self.root / "failed")
+
+
+def _parse(name: str, content: bytes) -> Entry:
+    """Raise ValueError, TypeError or AttributeError when this is no entry."""
+    fields = json.loads(content)
+    entry = Entry(name=name, **{**fields, "pdus": tuple(fields.get("pdus", ()))})
+    if not (entry.pdus or entry.alert) or not all(isinstance(text, str) for text in entry.pdus):
+        raise ValueError("no message in it")
+    return entry
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unwritable(path: Path, error: OSError) -> TryAgain:
+    reason = error.strerror or "cannot be written"
+    return TryAgain(path, f"{reason.lower()}; SMS stay on the stick until there is room to write")

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""sendMessage of the Telegram Bot API, and what its answers and failures mean. The only importer of requests.
+
+There is no idempotency key in the Bot API, and a bot cannot read its own chat. So each failure is sorted by
+one question: can the message be in the chat already? The URL holds the token and requests puts the URL into
+its exceptions: none of them leaves this room.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import asdict
+from typing import Any
+
+import requests
+from requests import exceptions
+from urllib3.exceptions import NewConnectionError
+
+from homesim.answer import Answer, Outcome
+from homesim.config import Telegram
+from homesim.message import Draft
+
+CONNECT, READ = 5.0, 30.0  # seconds
+
+# 400s that no change of the message can cure (Bot API server source and reports; in lower case).
+_CHAT_REFUSED = (
+    "chat not found", "chat_id is empty", "logged out", "not enough rights", "have no rights", "chat_restricted",
+    "chat_write_forbidden", "topic_closed", "topic closed", "was deleted", "peer_id_invalid", "user is deactivated",
+)  # fmt: skip
+
+_CURES = {
+    401: "Telegram does not know the token; set telegram.token to what BotFather gives",
+    403: "the bot may not write to the chat; open the chat, press Start, or unblock the bot",
+    404: "Telegram does not know the token; set telegram.token to what BotFather gives",
+    407: "the proxy wants a password; set telegram.proxy",
+    421: "this server does not serve the token; check telegram.api_url",
+}
+
+
+class Bot:
+    """One session, made for one run."""
+
+    def __init__(self, config: Telegram) -> None:
+        self._url = f"{config.api_url.rstrip('/')}/bot{config.token}/"
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxies and no ~/.netrc from wherever cron got its environment
+        if config.proxy:
+            self._session.proxies = {"http": config.proxy, "https": config.proxy}
+        if config.force_ipv4:
+            _force_ipv4()
+
+    def send(self, draft: Draft, chat_id: int, topic_id: int | None = None) -> Answer:
+        """Post one message. Never raises for what networks and servers do."""
+        try:
+            response = self._session.post(
+                self._url + "sendMessage",
+                json=_parameters(draft, chat_id, topic_id),
+                timeout=(CONNECT, READ),
+                allow_redirects=False,  # a captive portal's 302 would turn the POST into a GET that "works"
+            )
+        except exceptions.RequestException as error:
+            return _failed(error)
+        return _answered(response.status_code, _body(response))
+
+
+def _parameters(draft: Draft, chat_id: int, topic_id: int | None) -> dict[str, Any]:
+    """No null fields: Telegram reads them as the word "null"."""
+    parameters: dict[str, Any] = {
+        "chat_id": chat_id,
+        "text": draft.text,
+        "link_preview_options": {"is_disabled": True},
+    }
+    if draft.entities:
+        parameters["entities"] = [asdict(entity) for entity in draft.entities]
+    if draft.copy:
+        button = {"text": f"Copy {draft.copy}", "copy_text": {"text": draft.copy}}
+        parameters["reply_markup"] = {"inline_keyboard": [[button]]}
+    if topic_id is not None:
+        parameters["message_thread_id"] = topic_id
+    return parameters
+
+
+def _body(response: requests.Response) -> dict[str, Any]:
+    """The JSON object of an answer; {} for a web page, a truncated answer or none."""
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _answered(status: int, body: dict[str, Any]) -> Answer:
+    parameters = body.get("parameters")
+    parameters = parameters if isinstance(parameters, dict) else {}
+    description = str(body.get("description", ""))
+    reason = f"HTTP {status} {description}".strip()
+    if status == 200:
+        sent = body.get("ok") is True
+        return Answer(Outcome.SENT) if sent else Answer(Outcome.AMBIGUOUS, "the answer is not Telegram's")
+    if isinstance(chat := parameters.get("migrate_to_chat_id"), int):
+        return Answer(Outcome.MIGRATED, reason, chat_id=chat)
+    if status == 429:
+        wait = parameters.get("retry_after")
+        return Answer(Outcome.TRANSIENT, reason, retry_after=wait if isinstance(wait, int | float) else 5)
+    if status in _CURES:
+        return Answer(Outcome.CONFIG, f"{reason}: {_CURES[status]}")
+    if status in (400, 413):
+        return _bad_request(reason, description.lower())
+    if status in (500, 504):
+        return Answer(Outcome.AMBIGUOUS, reason)
+    if 300 <= status < 400:
+        return Answer(Outcome.TRANSIENT, f"{reason}: redirected, is there a login page in between?")
+    return Answer(Outcome.TRANSIENT, reason)
+
+
+def _bad_request(reason: str, description: str) -> Answer:
+    if "message thread not found" in description:
+        return Answer(Outcome.NO_TOPIC, reason)
+    if any(words in description for words in _CHAT_REFUSED):
+        return Answer(Outcome.CONFIG, f"{reason}: check telegram.chat_id, and that the bot may write there")
+    return Answer(Outcome.REFUSED, reason)
+
+
+def _failed(error: exceptions.RequestException) -> Answer:
+    """What a failure without an answer means; the text of the exception holds the token and stays here."""
+    if isinstance(error, exceptions.InvalidSchema):
+        return Answer(Outcome.CONFIG, "telegram.proxy is a SOCKS proxy; run apt-get install python3-socks")
+    if isinstance(error, exceptions.InvalidURL | exceptions.InvalidProxyURL):
+        return Answer(Outcome.CONFIG, "telegram.api_url or telegram.proxy is not a usable address")
+    if isinstance(error, exceptions.ProxyError):
+        return Answer(Outcome.TRANSIENT, "the proxy does not answer")
+    if isinstance(error, exceptions.ConnectTimeout):
+        return Answer(Outcome.TRANSIENT, "no connection: it timed out")
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(error, exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(cause):
+        return Answer(Outcome.TRANSIENT, "its TLS certificate is not valid; is the clock right?")
+    if isinstance(cause, NewConnectionError):
+        return Answer(Outcome.TRANSIENT, "no connection; is the network up?")
+    return Answer(Outcome.AMBIGUOUS, "the answer never came")
+
+
+def _force_ipv4() -> None:
+    """Where IPv6 is a black hole, each address would cost a whole connect time-out."""
+    import urllib3.util.connection
+
+    urllib3.util.connection.allowed_gai_family = lambda: socket.AF_INET

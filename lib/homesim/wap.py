@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a WAP push says: above all, that an MMS waits. Pure.
+
+Sources: WAP-230-WSP (8.2.4.1 push, 8.4 header encoding), OMA-TS-MMS-ENC (6.2 M-Notification.ind, 7.3 fields).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PUSH_PORT = 2948  # WDP port of connectionless push, WAP-259-WDP appendix B
+
+_NOTIFICATION = b"\x8c\x82"  # X-Mms-Message-Type: m-notification-ind
+_FROM, _SIZE, _SUBJECT = 0x89, 0x8E, 0x96
+_UTF8 = 0xEA  # IANA MIBenum 106 as a short integer
+
+
+@dataclass(frozen=True)
+class MmsNotification:
+    """An MMS waits at the operator's server."""
+
+    sender: str = ""
+    subject: str = ""
+    size: int | None = None  # octets
+
+
+def is_push(data: bytes) -> bool:
+    """Whether this is a WSP push PDU (8.2.4.1) with all of its headers."""
+    try:
+        length, at = _uintvar(data, 2)
+    except (IndexError, ValueError):
+        return False
+    return data[1] == 0x06 and 0 < length <= len(data) - at
+
+
+def notification(push: bytes) -> MmsNotification | None:
+    """The MMS notification in a WSP push PDU; None when it is another push or cut short."""
+    length, at = _uintvar(push, 2)
+    body = push[at + length :]
+    try:
+        return _fields(body) if body.startswith(_NOTIFICATION) else None
+    except (IndexError, ValueError):
+        return None
+
+
+def _fields(body: bytes) -> MmsNotification:
+    found: dict[int, bytes] = {}
+    at = 0
+    while at < len(body):
+        field = body[at]
+        value, at = _value(body, at + 1)
+        found.setdefault(field, value)
+    size = found.get(_SIZE)
+    return MmsNotification(
+        sender=_text(found.get(_FROM, b"")[1:]).removesuffix("/TYPE=PLMN"),  # [0]: address present or not
+        subject=_text(found.get(_SUBJECT, b"")),
+        size=int.from_bytes(size, "big") if size else None,
+    )
+
+
+def _uintvar(octets: bytes, at: int) -> tuple[int, int]:
+    """WSP 8.1.2: seven bits an octet, at most five octets; and where it ends."""
+    number = 0
+    for place in range(at, at + 5):
+        number = number << 7 | octets[place] & 0x7F
+        if not octets[place] & 0x80:
+            return number, place + 1
+    raise ValueError("uintvar without an end")
+
+
+def _value(octets: bytes, at: int) -> tuple[bytes, int]:
+    """One field value by its first octet (WSP 8.4.1.2), and where it ends."""
+    first = octets[at]
+    if first >= 0x80:
+        return octets[at : at + 1], at + 1
+    if first >= 0x20:
+        end = octets.index(0, at)
+        return octets[at:end], end + 1
+    length, at = _uintvar(octets, at + 1) if first == 0x1F else (first, at + 1)
+    return octets[at : at + length], at + length
+
+
+def _text(value: bytes) -> str:
+    """An encoded string (OMA-TS-MMS-ENC 7.3): bare, or behind its length and character set."""
+    if value and value[0] < 0x20:
+        value = _value(value, 0)[0]
+    if value and value[0] >= 0x80:
+        value = value[1:]
+    return value.lstrip(b"\x7f").rstrip(b"\0").decode("utf-8", "replace")

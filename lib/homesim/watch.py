@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Watches one stick for the length of a run, in a thread of its own: a frozen stick holds up nobody else.
+
+The stick's own notice (+CMTI) is acted on at once; a count each LOOK finds what came without notice; a full
+list each LIST finds what was not counted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import select
+import threading
+import time
+
+from homesim.config import Modem as Settings
+from homesim.errors import ConfigError, HomesimError, TryAgain
+from homesim.intake import Intake
+from homesim.modem import Memory, Modem
+from homesim.spool import Spool
+from homesim.status import Status
+
+LOOK, LIST, ASK = 1.0, 5.0, 60.0  # seconds between counts, full lists, questions about the network
+
+log = logging.getLogger(__name__)
+
+
+class Watch(threading.Thread):
+    """Runs until `leave` is called; sets `wake` when there is news."""
+
+    def __init__(
+        self, settings: Settings, spool: Spool, intake: Intake, status: Status, wake: threading.Event
+    ) -> None:
+        super().__init__(daemon=True)
+        self.problem: BaseException | None = None
+        self._leave = os.eventfd(0)
+        self._settings = settings
+        self._spool = spool
+        self._intake = intake
+        self._status = status
+        self._wake = wake
+        self._modem: Modem | None = None
+        self._counts: dict[str, Memory] = {}
+        self._listed = self._asked = float("-inf")
+
+    def run(self) -> None:
+        try:
+            self._watch()
+        except BaseException as error:  # handed to the main thread, which tells failures from bugs
+            self.problem = error
+        self._wake.set()
+
+    def leave(self) -> None:
+        """Look once more if it has not looked yet, then end."""
+        os.eventfd_write(self._leave, 1)
+
+    def stuck(self) -> bool:
+        """Whether a call into libgammu takes longer than it may. Then it must never be touched again."""
+        limit = self._modem.busy_until if self._modem else None
+        return limit is not None and time.monotonic() > limit and self.is_alive()
+
+    def _watch(self) -> None:
+        modem = self._modem = Modem(self._settings)
+        sim = modem.probe()
+        self._status.answered()
+        self._status.set(sim=sim)
+        modem.open()
+        self._unlock(modem, sim)
+        noticed = True
+        while True:
+            self._look(modem, noticed=noticed)
+            noticed = modem.port.wait(LOOK, self._leave)
+            if not noticed and select.select([self._leave], [], [], 0)[0]:
+                return
+
+    def _look(self, modem: Modem, *, noticed: bool) -> None:
+        memories = modem.memories()
+        if not memories:
+            raise TryAgain(self._settings.device, "the stick does not show its SMS; run homesim-doctor")
+        self._status.answered()
+        now = time.monotonic()
+        if noticed or memories != self._counts or now - self._listed >= LIST:
+            if self._intake.take(modem, memories):
+                self._wake.set()
+            if any(memory.used for memory in memories.values()):
+                memories = modem.memories()
+            self._listed = now
+        self._counts = memories
+        self._status.set(
+            memories={
+                name: {"used": memory.used, "free": max(0, memory.size - memory.used)}
+                for name, memory in memories.items()
+            }
+        )
+        if now - self._asked >= ASK:
+            network = modem.network()
+            self._status.set(
+                registration=network.registration, operator=network.operator, signal=network.signal
+            )
+            self._asked = now
+
+    def _unlock(self, modem: Modem, sim: str) -> None:
+        """Give the SIM its PIN, once: three wrong ones and it wants the PUK.
+
+        The try is written down before it is made, and forgotten when the SIM is seen open.
+        """
+        device = self._settings.device
+        tried = self._spool.state("pin-tried")
+        if sim == "READY":
+            self._spool.set_state("pin-tried", {})
+        elif sim == "SIM PIN":
+            if self._settings.pin is None:
+                raise ConfigError(device, f"the SIM asks for its PIN; set modem.{self._settings.name}.pin")
+            mark = hashlib.sha256(f"{self._settings.name} {self._settings.pin}".encode()).hexdigest()
+            if tried.get("pin") == mark:
+                raise ConfigError(
+                    device,
+                    f"the SIM has refused its PIN, which is not tried again; correct modem.{self._settings.name}.pin",
+                )
+            self._spool.set_state("pin-tried", {"pin": mark})
+            if not modem.enter_pin(self._settings.pin):
+                raise ConfigError(device, f"the SIM refuses its PIN; correct modem.{self._settings.name}.pin")
+            self._spool.set_state("pin-tried", {})
+            self._status.set(sim="READY")
+        elif sim == "SIM PUK":
+            raise ConfigError(device, "the SIM asks for its PUK; put it into a telephone and enter it there")
+        elif "10" in sim or "NOT INSERTED" in sim.upper():
+            raise TryAgain(device, "no SIM in the stick, or it has no contact")
+        elif sim != "OK":
+            raise TryAgain(device, f"the SIM is not ready ({sim})")
+
+
+def expected(error: BaseException | None) -> HomesimError | None:
+    """The failure a person can act on; a bug is raised again."""
+    if error is None or isinstance(error, HomesimError):
+        return error
+    raise error

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Text and entities as Telegram sees them: cleaning, offsets, overlaps, parse modes.
+
+After TDLib's MessageEntity.cpp and misc.cpp. On the wire entities count in UTF-16 code units, in
+here between `_to_code_points` and `_to_utf16` in code points.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+MERGED = ("bold", "italic", "underline", "strikethrough", "spoiler")
+QUOTES = ("blockquote", "expandable_blockquote")
+VERBATIM = ("code", "pre", "date_time")  # nothing else inside: is_pre_entity
+TO_SPACE = {c: " " for c in range(32) if chr(c) not in "\n\r"}
+DROPPED = {0x0D, *range(0x2028, 0x202F), 0x030A, 0x0333, 0x033F}
+BLANK = re.compile(
+    "[ \n\u00a0\u1680\u180e\u2000-\u200f\u202f\u205f\u2800\u3000\ufeff\ufffc\U000e0000-\U000e007f]*"
+)
+HTML_TAGS: Mapping[str, str | None] = {
+    "b": "bold", "strong": "bold", "i": "italic", "em": "italic", "u": "underline",
+    "ins": "underline", "s": "strikethrough", "strike": "strikethrough", "del": "strikethrough",
+    "code": "code", "pre": "pre", "tg-spoiler": "spoiler", "blockquote": "blockquote",
+    "a": None,
+}  # fmt: skip
+HTML_TOKEN = re.compile(r"<[^>]*>?|&(?:lt|gt|amp|quot|#\d{1,6});|[^<&]+|&")
+
+
+class ApiError(Exception):
+    """A refusal in the Bot API's own form, word for word.
+
+    `code` is both error_code and HTTP status; `parameters` are ResponseParameters
+    (migrate_to_chat_id, retry_after).
+    """
+
+    def __init__(self, code: int, description: str, **parameters: int) -> None:
+        self.code = code
+        self.description = description
+        self.parameters = parameters
+        super().__init__(f"{code} {description}")
+
+
+def bad_request(text: str) -> ApiError:
+    """A 400, its first letter made small as in fail_query_with_error."""
+    if not re.match(r".[A-Z_]", text):
+        text = text[0].lower() + text[1:]
+    return ApiError(400, f"Bad Request: {text}")
+
+
+class Malformed(Exception):
+    """A value the server can't make sense of, in its words; the caller says where it stood."""
+
+
+@dataclass(frozen=True)
+class Entity:
+    """MessageEntity, offset and length in whatever unit the place says (UTF-16 on the wire)."""
+
+    offset: int
+    length: int
+    type: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.length
+
+    def json(self) -> dict[str, Any]:
+        return {"offset": self.offset, "length": self.length, "type": self.type, **self.extra}
+
+
+# Plain text with entities
+
+
+def clean(text: str) -> str:
+    """clean_input_string: control characters to spaces, some dropped, runs of marks broken."""
+    kept = "".join(c for c in text.translate(TO_SPACE) if ord(c) not in DROPPED)
+    return re.sub("[\u200e\u200f](?=[\u200e\u200f])", "\u200c", kept)
+
+
+def format_text(text: str, entities: Iterable[Entity]) -> tuple[str, list[Entity]]:
+    """fix_formatted_text: text and entities (UTF-16 units in and out) as the chat gets them."""
+    if not is_utf8(text):
+        raise bad_request("Strings must be encoded in UTF-8")
+    spans = _arrange(_to_code_points(text, entities))
+    kept_before = [0]
+    for char in text:
+        kept_before.append(kept_before[-1] + (ord(char) not in DROPPED))
+    spans = [_move(s, kept_before[s.offset], kept_before[s.end]) for s in spans]
+    text = clean(text)
+    if BLANK.fullmatch(text):
+        raise bad_request("Text must be non-empty")
+    end = len(text.rstrip(" \n"))
+    spans = [_move(s, s.offset, min(s.end, end)) for s in spans]
+    spans = _arrange(s for s in spans if s.length > 0)
+    first = min((s.offset for s in spans), default=end)
+    start = min(first, end - len(text[:end].lstrip(" \n")))
+    return text[start:end], list(_toutf16(text[start:end], spans, start))
+
+
+def _move(span: Entity, start: int, end: int) -> Entity:
+    return Entity(start, end - start, span.type, span.extra)
+
+
+def _to_code_points(text: str, entities: Iterable[Entity]) -> Iterator[Entity]:
+    """Entities in code points; the offsets' errors as in clean_input_string_with_entities."""
+    index = {0: 0}  # UTF-16 offset to code points, character boundaries only
+    units = 0
+    for count, char in enumerate(text, 1):
+        units += utf16(char)
+        index[units] = count
+    for entity in sorted(entities, key=_order):
+        for name, value in (("offset", entity.offset), ("length", entity.length)):
+            if not 0 <= value <= 1000000:
+                raise bad_request(f"Receive an entity with incorrect {name} {value}")
+        if entity.length:  # the empty ones are dropped before they are looked at
+            _check_offsets(entity, index, text, units)
+            yield _move(entity, index[entity.offset], index[entity.end])
+
+
+def _check_offsets(entity: Entity, index: Mapping[int, int], text: str, units: int) -> None:
+    beginning = f"Entity beginning at UTF-16 offset {entity.offset}"
+    if entity.offset > units:
+        where = f"after the end of the text at UTF-16 offset {entity.offset}"
+        raise bad_request(f"Entity begins {where}")
+    if entity.offset not in index:
+        place = len(text[: index[entity.offset + 1]].encode())
+        where = f"in a middle of a UTF-16 symbol at byte offset {place}"
+        raise bad_request(f"Entity begins {where}")
+    if entity.end > units:
+        where = f"after the end of the text at UTF-16 offset {entity.end}"
+        raise bad_request(f"{beginning} ends {where}")
+    if entity.end not in index:
+        place = len(text[: index[entity.end + 1]].encode())
+        where = f"in a middle of a UTF-16 symbol at byte offset {place}"
+        raise bad_request(f"{beginning} ends {where}")
+
+
+def _arrange(entities: Iterable[Entity]) -> list[Entity]:
+    """Settle overlaps, fix_entities: what a person sees is the same, the pieces may differ.
+
+    Of two quotes or of two solid entities (code, links, ...) that touch the same character the
+    later goes. Solid ones that cross a quote's edge go. Styles (bold, ...) of one type are
+    merged, and cut out of code. TDLib also cuts them at the edges of other solid entities.
+    """
+    ordered = sorted(entities, key=_order)
+    quotes = _disjoint(e for e in ordered if e.type in QUOTES)
+    solid = _disjoint(e for e in ordered if e.type not in {*QUOTES, *MERGED})
+    solid = [e for e in solid if not any(_cross(e, q) for q in quotes)]
+    verbatim = [e for e in solid if e.type in VERBATIM]
+    styles: list[Entity] = []
+    for kind in MERGED:
+        for style in _merge(e for e in ordered if e.type == kind):
+            styles += _cut(style, verbatim)
+    return sorted(quotes + solid + styles, key=_order)
+
+
+def _order(entity: Entity) -> tuple[int, int]:
+    return entity.offset, -entity.length
+
+
+def _disjoint(ordered: Iterable[Entity]) -> list[Entity]:
+    kept: list[Entity] = []
+    for entity in ordered:
+        if not kept or entity.offset >= kept[-1].end:
+            kept.append(entity)
+    return kept
+
+
+def _cross(entity: Entity, quote: Entity) -> bool:
+    apart = entity.end <= quote.offset or quote.end <= entity.offset
+    return not apart and not (quote.offset <= entity.offset and entity.end <= quote.end)
+
+
+def _merge(ordered: Iterable[Entity]) -> list[Entity]:
+    merged: list[Entity] = []
+    for entity in ordered:
+        if merged and entity.offset <= merged[-1].end:
+            last = merged.pop()
+            entity = _move(last, last.offset, max(last.end, entity.end))
+        merged.append(entity)
+    return merged
+
+
+def _cut(style: Entity, verbatim: Iterable[Entity]) -> Iterator[Entity]:
+    start = style.offset
+    for block in verbatim:
+        if block.offset < style.end and block.end > start:
+            if block.offset > start:
+                yield _move(style, start, block.offset)
+            start = block.end
+    if start < style.end:
+        yield _move(style, start, style.end)
+
+
+def _to_utf16(text: str, spans: Iterable[Entity], shift: int) -> Iterator[Entity]:
+    for span in spans:
+        start, end = span.offset - shift, span.end - shift
+        offset = utf16(text[:start])
+        yield Entity(offset, utf16(text[start:end]), span.type, span.extra)
+
+
+def utf16(text: str) -> int:
+    return len(text) + sum(c > "\uffff" for c in text)
+
+
+def is_utf8(text: str) -> bool:
+    """Whether no lone surrogate is in it: these stand for bad JSON escapes and bad bytes."""
+    return not re.search("[\ud800-\udfff]", text)
+
+
+# parse_mode, for plain cases
+
+
+def parse_html(text: str) -> tuple[str, list[Entity]]:
+    """Plain text and entities of HTML with the tags above; attributes and links are dropped."""
+    out = ""
+    entities: list[Entity] = []
+    open_tags: list[tuple[str, int]] = []
+    for token in HTML_TOKEN.finditer(text):
+        word, place = token.group(), f"at byte offset {len(text[: token.start()].encode())}"
+        if word.startswith("</"):
+            tag, start = open_tags.pop() if open_tags else ("", 0)
+            if word[2:-1].strip().lower() != tag:
+                raise Malformed(f"Unmatched end tag {place}")
+            if kind := HTML_TAGS[tag]:
+                entities.append(Entity(utf16(out[:start]), utf16(out[start:]), kind))
+        elif word.startswith("<"):
+            open_tags.append((_start_tag(word, place), len(out)))
+        else:
+            out += _unescape(word)
+    if open_tags:
+        tag = open_tags[-1][0]
+        raise Malformed(f'Can\'t find end tag corresponding to start tag "{tag}"')
+    return out, entities
+
+
+def _start_tag(word: str, place: str) -> str:
+    tag = re.split(r"[\s>]", word[1:])[0].lower()
+    if len(word) == len(tag) + 1 or (tag in HTML_TAGS and word[-1] != ">"):
+        raise Malformed(f"Unclosed start tag {place}")
+    if tag not in HTML_TAGS:
+        raise Malformed(f'Unsupported start tag "{tag}" {place}')
+    return tag
+
+
+def _unescape(word: str) -> str:
+    """The four names and the numbers that Telegram knows; other text is itself."""
+    if word.startswith("&#"):
+        return chr(int(word[2:-1]))
+    return {"&lt;": "<", "&gt;": ">", "&amp;": "&", "&quot;": '"'}.get(word, word)
+
+
+def check_markdown(text: str, reserved: str) -> None:
+    """The plainest errors only; a text that passes is delivered with its markup as written."""
+    bare = re.sub(r"\\.", "  ", text, flags=re.DOTALL)
+    for mark, name in {"*": "Bold", "_": "Italic", "`": "Code"}.items():
+        if bare.count(mark) % 2:
+            place = f"at byte offset {len(text[: bare.rindex(mark)].encode())}"
+            if not reserved:
+                raise Malformed(f"Can't find end of the entity starting {place}")
+            raise Malformed(f"Can't find end of {name} entity {place}")
+    for char in bare:
+        if char in reserved:
+            escaped = "is reserved and must be escaped with the preceding '\\'"
+            raise Malformed(f"Character '{char}' {escaped}")

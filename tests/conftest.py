@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every test that runs bin/poll runs it on each libgammu there is: the system's and PyPI's."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from rig import Rig
+
+SYSTEM = "/usr/bin/python3"
+
+
+@functools.cache
+def pythons() -> list[str]:
+    """The interpreters that have all that homesim needs, HOMESIM_PYTHONS (a colon-separated list) if set."""
+    wanted = os.environ.get("HOMESIM_PYTHONS", f"{SYSTEM}:{sys.executable}").split(":")
+    return [python for python in dict.fromkeys(wanted) if _version(python)]
+
+
+def _version(python: str) -> str:
+    """libgammu's version in this interpreter, "" when it cannot run homesim."""
+    program = "import filelock, requests, gammu; print(gammu.Version()[0])"
+    try:
+        return subprocess.run([python, "-c", program], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "python" in metafunc.fixturenames:
+        metafunc.parametrize("python", pythons(), ids=[f"libgammu-{_version(p)}" for p in pythons()])
+
+
+def pytest_report_header() -> list[str]:
+    return [f"homesim runs on {python} with libgammu {_version(python)}" for python in pythons()]
+
+
+def pytest_sessionstart() -> None:
+    if not pythons():
+        pytest.exit("no Python here has gammu, requests and filelock; run make test", returncode=1)
+
+
+@pytest.fixture
+def rig(python: str) -> Iterator[Rig]:
+    with Rig(python) as rig:
+        yield rig

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What can go wrong with an emulated stick, ordered by a test in a line each.
+
+Trouble with single commands is composable: every rule whose pattern is found in the command line
+has its share in what happens. Lasting states (SIM, registration, ...) are set by methods.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+
+
+class Sim(Enum):
+    """Answer to AT+CPIN?, +CME ERROR and +CMS ERROR (27.007 9.2, 27.005 3.2.5) of a SIM's state."""
+
+    READY = ("READY", 0, 0)
+    PIN = ("SIM PIN", 11, 311)
+    PUK = ("SIM PUK", 12, 316)
+    ABSENT = (None, 10, 310)
+    FAILURE = (None, 13, 313)
+    BUSY = (None, 14, 314)
+
+    def __init__(self, cpin: str | None, cme: int, cms: int) -> None:
+        self.cpin = cpin
+        self.cme = cme
+        self.cms = cms
+
+
+class Registration(IntEnum):
+    """<stat> of +CREG, 3GPP TS 27.007 section 7.2."""
+
+    OFF = 0
+    HOME = 1
+    SEARCHING = 2
+    DENIED = 3
+    UNKNOWN = 4
+    ROAMING = 5
+
+    @property
+    def in_service(self) -> bool:
+        return self in (Registration.HOME, Registration.ROAMING)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What goes wrong with one command; a default field is what goes right."""
+
+    answer: str | None = None
+    """The final result instead of the true one ("ERROR", "+CMS ERROR: 500", "OK" that lies)."""
+    silent: bool = False
+    """The stick freezes with this command, before its echo, until `Faults.thaw`."""
+    carried_out: bool = False
+    """The command takes effect although `answer` or `silent` hides it."""
+    delay: float = 0.0
+    """Seconds before the answer, on top of the stick's latency."""
+    echo: bool = True
+    before_echo: bytes = b""
+    before_answer: bytes = b""
+    inside_answer: bytes = b""
+    """Put after the first line of the answer: between +CMGL and its PDU, say."""
+    after_answer: bytes = b""
+    cut: int = 0
+    """Characters missing at the end of every PDU in the answer."""
+
+    @property
+    def takes_effect(self) -> bool:
+        return self.carried_out or (self.answer is None and not self.silent)
+
+    def __add__(self, other: Trouble) -> Trouble:
+        """Both at once; of two answers the first is given."""
+        return Trouble(
+            answer=self.answer if self.answer is not None else other.answer,
+            silent=self.silent or other.silent,
+            carried_out=self.carried_out or other.carried_out,
+            delay=self.delay + other.delay,
+            echo=self.echo and other.echo,
+            before_echo=self.before_echo + other.before_echo,
+            before_answer=self.before_answer + other.before_answer,
+            inside_answer=self.inside_answer + other.inside_answer,
+            after_answer=self.after_answer + other.after_answer,
+            cut=self.cut + other.cut,
+        )
+
+
+@dataclass
+class _Rule:
+    command: re.Pattern[str]
+    trouble: Trouble
+    times: int | None
+
+
+class Faults:
+    """The faults of one stick. All methods may be called from any thread.
+
+    stick.faults.on(r"CMGD=", Trouble(answer="ERROR", carried_out=True), times=1)
+                                                     an error, but deleted
+    stick.faults.on(r"CMGD=", Trouble(answer="OK"))  OK, but kept
+    stick.faults.on(r"CMGL", Trouble(silent=True))   frozen when asked for the list
+    stick.faults.on(r'CPMS="ME"', Trouble(answer="+CMS ERROR: 302"))   ME refused
+    stick.faults.on(r"", Trouble(echo=False))        no echo at all
+    stick.faults.on(r"", Trouble(answer="+CME ERROR: 11"))   a stick that wants the PIN for all
+    """
+
+    def __init__(
+        self, lock: threading.Condition, changed: Callable[[], None], noise: Callable[[bytes], None]
+    ) -> None:
+        """`changed` is called after each new state, `noise` says a line if the stick may."""
+        self._lock = lock
+        self._changed = changed
+        self._say_noise = noise
+        self._noise_ends = threading.Event()
+        self._rules: list[_Rule] = []
+        self._healthy()
+
+    def _healthy(self) -> None:
+        self.frozen = False
+        self.sim_state: Sim | None = None
+        self.registration = Registration.HOME
+        self.miscounted = 0
+        self.silent_arrivals = False
+        self.receive_refused = False
+
+    def clear(self) -> None:
+        """All is well again: no rules, no noise, thawed, SIM in, registered."""
+        self.quiet()
+        with self._lock:
+            self._rules.clear()
+            self._healthy()
+            self._changed()
+
+    def on(self, command: str, trouble: Trouble, *, times: int | None = None) -> None:
+        """Let the next `times` command lines (None: all) with the regex `command` meet trouble."""
+        with self._lock:
+            self._rules.append(_Rule(re.compile(command), trouble, times))
+
+    def meet(self, text: str) -> Trouble:
+        """Given a command line, return all the trouble that it meets, and count it."""
+        with self._lock:
+            met = [rule for rule in self._rules if rule.command.search(text)]
+            for rule in met:
+                rule.times = None if rule.times is None else rule.times - 1
+            self._rules = [rule for rule in self._rules if rule.times != 0]
+            return sum((rule.trouble for rule in met), Trouble())
+
+    def freeze(self) -> None:
+        """From now on nothing is answered and what is sent is lost; the radio side lives on."""
+        with self._lock:
+            self.frozen = True
+
+    def thaw(self) -> None:
+        """End a freeze, whether from `freeze` or from `Trouble.silent`."""
+        with self._lock:
+            self.frozen = False
+
+    def sim(self, state: Sim | None) -> None:
+        """Pull the SIM out (ABSENT), or make it BUSY or a FAILURE; None: the SIM as it is."""
+        with self._lock:
+            self.sim_state = state
+            self._changed()
+
+    def register(self, state: Registration) -> None:
+        """Change the registration; without one SMS wait in the network."""
+        with self._lock:
+            self.registration = state
+            self._changed()
+
+    def miscount(self, by: int) -> None:
+        """Let +CPMS report `by` messages more (or fewer) than there are."""
+        with self._lock:
+            self.miscounted = by
+
+    def no_notices(self, off: bool = True) -> None:
+        """Store what arrives without a +CMTI, whatever AT+CNMI asked for."""
+        with self._lock:
+            self.silent_arrivals = off
+
+    def refuse_arrivals(self, on: bool = True) -> None:
+        """Take no SMS from the network, as if the receive memory were full."""
+        with self._lock:
+            self.receive_refused = on
+            self._changed()
+
+    def noise(self, *lines: bytes, every: float) -> None:
+        """Say an unsolicited line every so many seconds, in turn, until AT^CURC=0 or `quiet`."""
+        self.quiet()
+        ends = self._noise_ends = threading.Event()
+        threading.Thread(target=self._make_noise, args=(ends, lines, every), daemon=True).start()
+
+    def quiet(self) -> None:
+        """End the noise."""
+        self._noise_ends.set()
+
+    def _make_noise(self, ends: threading.Event, lines: tuple[bytes, ...], every: float) -> None:
+        for line in itertools.cycle(lines):
+            if ends.wait(every):
+                return
+            self._say_noise(line)
