@@ -13,10 +13,11 @@ the chat; on order it does what networks and servers do wrong.
 Each request is recorded in `requests`, meets the next ordered fault if there is one, is carried
 out (then its message is in `sent`) and answered; `on_request` is called in between.
 
-Rules: botapi_rules.py, botapi_text.py. Faults: botapi_faults.py. Chats: botapi_chat.py. HTTP: botapi_http.py.
-What a test needs of these is in `__all__` here. Not simulated: multipart bodies, entities that
-Telegram finds itself (links, numbers), methods other than those of BotApi, the slowing down of
-repeated getUpdates.
+Its parts: botapi_rules.py (requests), botapi_text.py (text and entities), botapi_faults.py,
+botapi_chat.py, botapi_http.py; what a test needs of them is in `__all__` here.
+
+Not simulated: multipart bodies, entities that Telegram finds itself (links, numbers), methods
+other than those of BotApi, the slowing down of repeated getUpdates.
 """
 
 import argparse
@@ -53,15 +54,8 @@ from botapi_faults import (
     truncated,
 )
 from botapi_http import HTML_TYPE, Request, Server, Wire, error_answer, http_answer, json_answer
-from botapi_rules import (
-    ApiError,
-    Content,
-    bad_request,
-    finish_message,
-    is_true,
-    read_message,
-    to_integer,
-)
+from botapi_rules import Content, finish_message, is_true, read_message, to_integer
+from botapi_text import ApiError, bad_request
 
 __all__ = [
     "BotApi", "Chat", "Fault", "Request", "Sent", "Trouble", "drip", "empty_400", "gateway",
@@ -369,7 +363,7 @@ class BotApi:
             self._updates = [u for u in self._updates if u["update_id"] >= offset]
 
     def _long_poll(self, timeout: float) -> None:
-        """Wait for user_says(); a second long poll or a webhook ends the first (abort_long_poll)."""
+        """Wait for user_says(); another long poll or a webhook ends this one (abort_long_poll)."""
         self.long_polls += 1
         poll = self.long_polls
         self._changed.notify_all()

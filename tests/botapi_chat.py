@@ -122,10 +122,13 @@ def show(sent: Sent, ansi: bool | None = None) -> str:
     """
     ansi = sys.stdout.isatty() if ansi is None else ansi
     text = _styled(sent) if ansi else _harmless(sent.text)
-    lines = [f"│ {line}" for line in text.split("\n")]
-    for row in (sent.reply_markup or {}).get("inline_keyboard", []):
-        lines.append("│ " + " ".join(f"[ {_harmless(clean(str(b['text'])))} ]" for b in row))
-    return "\n".join(lines)
+    rows = (sent.reply_markup or {}).get("inline_keyboard", [])
+    lines = [*text.split("\n"), *(" ".join(map(_button, row)) for row in rows)]
+    return "\n".join(f"│ {line}" for line in lines)
+
+
+def _button(button: Mapping[str, Any]) -> str:
+    return f"[ {_harmless(clean(str(button['text'])))} ]"
 
 
 def _harmless(text: str) -> str:

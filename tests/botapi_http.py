@@ -201,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.serve(wire, self._request(body))
         self.close_connection |= wire.closed or len(body) < length
 
-    do_GET = do_POST = handle_any
+    do_GET = do_POST = handle_any  # noqa: N815  # http.server's names
 
     def _request(self, body: bytes) -> Request:
         path, _, query = self.path.partition("?")
@@ -222,7 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
             broken=broken,
         )
 
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+    def send_error(self, code: int, *_words: str | None) -> None:
         """What is not HTTP gets a bare status; verbs but GET and POST get 501 (HttpReader.cpp)."""
         self.wfile.write(bare_answer(code))
         self.close_connection = True

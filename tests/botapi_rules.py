@@ -14,7 +14,7 @@ ReplyMarkup.cpp); "assumed" marks what these do not show.
 import json
 import re
 import urllib.parse
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,6 @@ from botapi_text import (
     MERGED,
     QUOTES,
     VERBATIM,
-    ApiError,
     Entity,
     Malformed,
     bad_request,

@@ -95,7 +95,7 @@ def format_text(text: str, entities: Iterable[Entity]) -> tuple[str, list[Entity
     spans = _arrange(s for s in spans if s.length > 0)
     first = min((s.offset for s in spans), default=end)
     start = min(first, end - len(text[:end].lstrip(" \n")))
-    return text[start:end], list(_toutf16(text[start:end], spans, start))
+    return text[start:end], list(_to_utf16(text[start:end], spans, start))
 
 
 def _move(span: Entity, start: int, end: int) -> Entity:

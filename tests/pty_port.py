@@ -159,7 +159,7 @@ class _Wire:
             del self._pending[: os.write(self._master, self._pending)]
 
     def _serve(self) -> None:
-        while (data := self._inbox.get()) is not None:
+        while (data := self._inbox.get()) is not None and not self._is_cut:
             self._feed(data)
 
     def _move_bytes(self) -> None:
@@ -172,12 +172,16 @@ class _Wire:
                 with self._lock:
                     self._flush()
             if self._master in readable:
-                data = os.read(self._master, 4096)
-                self._share()
-                self._inbox.put(data)
+                self._take()
         with self._lock:
             for fd in (self._slave, self._master, self._wake_read, self._wake_write):
                 os.close(fd)
+
+    def _take(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # the host flushed what select had seen
+            data = os.read(self._master, 4096)
+            self._share()
+            self._inbox.put(data)
 
     def _share(self) -> None:
         """End the exclusive use (TIOCEXCL) that gammu asks for.

@@ -61,9 +61,7 @@ class Command:
 class Stick:
     """A modem with a SIM and SMS memories. All public methods may be called from any thread."""
 
-    def __init__(
-        self, profile: str = "E3372", *, pin: str | None = None, latency: float = 0.0
-    ) -> None:
+    def __init__(self, profile: str = "E3372", *, pin: str | None = None, latency: float = 0.0) -> None:
         """Given a name in PROFILES, the SIM's PIN and the seconds before each answer."""
         self.profile = PROFILES[profile]
         self.latency = latency
@@ -315,21 +313,22 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--profile", choices=PROFILES, default="E3372", help="which stick it is")
-    parser.add_argument(
-        "--path", type=Path, required=True, help="the symlink to the port, made and removed"
-    )
+    parser.add_argument("--path", type=Path, required=True, help="the symlink to the port, made and removed")
     parser.add_argument("--pin", help="the SIM's PIN; without it the SIM asks for none")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer (default 0)")
     parser.add_argument(
-        "--latency", type=float, default=0.0, help="seconds before each answer (default 0)"
-    )
-    parser.add_argument(
-        "--deliver", nargs="+", default=[], type=_pdu, metavar="HEX", help="SMS that arrive at once"
+        "--deliver",
+        nargs="+",
+        default=[],
+        type=hex_pdu,
+        metavar="HEX",
+        help="SMS that arrive at once",
     )
     parser.add_argument("--verbose", action="store_true", help="print each AT command received")
     return parser
 
 
-def _pdu(text: str) -> str:
+def hex_pdu(text: str) -> str:
     bytes.fromhex(text)
     return text
 

@@ -16,7 +16,7 @@ from stick_state import SETTINGS, State
 from stick_store import READ, SENT, UNREAD, UNSENT
 
 Handler = Callable[[Request], list[str]]
-"""Given one command, take effect and return the information lines, or raise Refusal."""
+"""Given one command, take effect and return the information lines, or raise Refusal or CmeError."""
 
 IMEI = "861234567890123"
 IMSI = "001010123456789"
@@ -44,28 +44,28 @@ _SIM_COMMANDS = frozenset({"+CIMI", "+CPBS", "+CPBR"})
 
 
 class Refusal(Exception):
-    """A final result other than OK."""
+    """A final result other than OK, ERROR if nothing else is said."""
 
-    def final(self, verbosity: str) -> str:
-        """The result as text; `verbosity` is the value of AT+CMEE."""
+    def final(self) -> str:
         return str(self) or "ERROR"
 
 
 class CmsError(Refusal):
     """A message service failure, always a number, 27.005 section 3.2.5."""
 
-    def final(self, verbosity: str) -> str:
-        return f"+CMS ERROR: {self}"
+    def __init__(self, code: int) -> None:
+        super().__init__(f"+CMS ERROR: {code}")
 
 
-class CmeError(Refusal):
-    """A mobile equipment error, in the form that AT+CMEE asked for, 27.007 section 9.1."""
+class CmeError(Exception):
+    """A mobile equipment error, 27.007 section 9.1."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
         self.code = code
 
     def final(self, verbosity: str) -> str:
+        """The form that `verbosity`, the value of AT+CMEE, asks for."""
         forms = {"0": "ERROR", "1": f"+CME ERROR: {self.code}"}
         return forms.get(verbosity, f"+CME ERROR: {_CME_TEXTS[self.code]}")
 
@@ -109,8 +109,10 @@ class Commands:
         try:
             for request in parse(text):
                 lines += self._handle(request)
+        except CmeError as error:
+            return Answer(tuple(lines), error.final(self._state.settings["+CMEE"]))
         except Refusal as refusal:
-            return Answer(tuple(lines), refusal.final(self._state.settings["+CMEE"]))
+            return Answer(tuple(lines), refusal.final())
         return Answer(tuple(lines), "OK")
 
     def _handle(self, request: Request) -> list[str]:
@@ -373,9 +375,7 @@ class Commands:
     def _index(self, request: Request) -> int:
         """The slot that a command names; +CMS ERROR: 321 if the memory has no such one."""
         text = request.arguments[0] if request.arguments else ""
-        if not text.isdigit() or int(text) not in self._state.store.indices(
-            self._state.memories[0]
-        ):
+        if not text.isdigit() or int(text) not in self._state.store.indices(self._state.memories[0]):
             raise CmsError(321)
         return int(text)
 

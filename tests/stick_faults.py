@@ -97,18 +97,18 @@ class _Rule:
 class Faults:
     """The faults of one stick. All methods may be called from any thread.
 
-    stick.faults.on(r"CMGD=", Trouble(answer="ERROR", carried_out=True), times=1)
-                                                     an error, but deleted
-    stick.faults.on(r"CMGD=", Trouble(answer="OK"))  OK, but kept
-    stick.faults.on(r"CMGL", Trouble(silent=True))   frozen when asked for the list
-    stick.faults.on(r'CPMS="ME"', Trouble(answer="+CMS ERROR: 302"))   ME refused
-    stick.faults.on(r"", Trouble(echo=False))        no echo at all
-    stick.faults.on(r"", Trouble(answer="+CME ERROR: 11"))   a stick that wants the PIN for all
+    An error, but deleted; OK, but kept; frozen when asked for the list; ME refused; no echo at
+    all; an E1752 that wants the PIN first:
+
+        stick.faults.on(r"CMGD=", Trouble(answer="ERROR", carried_out=True), times=1)
+        stick.faults.on(r"CMGD=", Trouble(answer="OK"))
+        stick.faults.on(r"CMGL", Trouble(silent=True))
+        stick.faults.on(r'CPMS="ME"', Trouble(answer="+CMS ERROR: 302"))
+        stick.faults.on(r"", Trouble(echo=False))
+        stick.faults.on(r"", Trouble(answer="+CME ERROR: 11"))
     """
 
-    def __init__(
-        self, lock: threading.Condition, changed: Callable[[], None], noise: Callable[[bytes], None]
-    ) -> None:
+    def __init__(self, lock: threading.Condition, changed: Callable[[], None], noise: Callable[[bytes], None]) -> None:
         """`changed` is called after each new state, `noise` says a line if the stick may."""
         self._lock = lock
         self._changed = changed

@@ -23,6 +23,7 @@ Time is linear in the length of the text: a repetition in the patterns is bounde
 beginning of a word, or what it has run over is consumed.
 """
 
+import functools
 import re
 from bisect import bisect
 from dataclasses import dataclass
@@ -109,7 +110,12 @@ _TOKENS = (
     rf"|(?P<number>{_W}[A-Za-z\u00c0-\u0dff]{{0,40}}\d(?:{_G}|[-.,:/*•…]{{1,8}}(?=\d))*)"
     rf"|(?P<break>[.!?](?=\s)|[。！？؟।\n])"
 )
-_TOKEN = re.compile(_TOKENS.replace("~", rf"(?:(?<!{_G})(?={_G})|(?<={_G})(?!{_G}))"))
+
+
+@functools.cache
+def _token() -> re.Pattern[str]:
+    """Compiled at the first use, which takes longer than all the rest of an idle run's start."""
+    return re.compile(_TOKENS.replace("~", rf"(?:(?<!{_G})(?={_G})|(?<={_G})(?!{_G}))"))
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,7 @@ def find(text: str) -> Code | None:
     shift = 0  # index + shift = place; grows by SENTENCE with each end of a sentence
     name_end = -inf  # where the last name ends, as long as it claims
     in_sentence = False  # is there a code word in this sentence?
-    for token in _TOKEN.finditer(text):
+    for token in _token().finditer(text):
         start, end, kind = *token.span(), token.lastgroup
         if kind in ("plain", "doubtful"):
             claimed = start - name_end <= REACH

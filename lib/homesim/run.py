@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import logging.handlers
-import os
 import signal
 import sys
+import syslog
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -52,19 +51,22 @@ def describe(error: BaseException) -> str:
 
 def log_to(name: str, *, verbose: bool) -> None:
     """To stderr on a terminal, to the system log from cron, where a healthy run prints nothing."""
-    handler: logging.Handler
-    if sys.stderr.isatty():
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(message)s"))
-    elif os.path.exists("/dev/log"):
-        handler = logging.handlers.SysLogHandler("/dev/log")
-        handler.setFormatter(logging.Formatter(f"{name}[%(process)d]: %(message)s"))
-    else:
-        handler = logging.NullHandler()
     logger = logging.getLogger("homesim")
-    logger.addHandler(handler)
+    logger.addHandler(logging.StreamHandler() if sys.stderr.isatty() else _SystemLog(name))
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.propagate = False  # nobody else's handler, and nobody else's messages: urllib3 logs the token
+
+
+class _SystemLog(logging.Handler):
+    """syslog(3), which is silent where there is no system log."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        syslog.openlog(name, syslog.LOG_PID, syslog.LOG_DAEMON)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        problem = record.levelno >= logging.WARNING
+        syslog.syslog(syslog.LOG_WARNING if problem else syslog.LOG_INFO, record.getMessage())
 
 
 def deadline(seconds: float) -> None:

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from pathlib import Path
 from typing import Any
 
 EVERY = 5.0
+
+log = logging.getLogger(__name__)
 
 
 class Status:
@@ -41,10 +44,13 @@ class Status:
         self._written = (time.monotonic(), news)
         self._fields["updated"] = time.time()
         temporary = self._path.with_suffix(f".{os.getpid()}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            json.dump(self._fields, file, indent=1)
-        os.replace(temporary, self._path)
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with open(descriptor, "w", encoding="utf-8") as file:
+                json.dump(self._fields, file, indent=1)
+            os.replace(temporary, self._path)
+        except OSError as error:  # no reason to leave an SMS on the stick
+            log.warning("%s: cannot be written: %s", self._path, error.strerror)
 
 
 def read(run: Path, modem: str) -> dict[str, Any]:
