@@ -1,21 +1,345 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""bin/poll as its user runs it: from the stick to Telegram."""
+"""bin/poll as its user runs it: from the stick to Telegram, whatever the stick and the SMS are like."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import botapi_faults as api_faults
 import pdus
 import pytest
 from rig import Rig, now
+from stick import PROFILES, Sim, Trouble
+
+CODE = "Your code is 482913, never tell it to anybody"
+# What stops other readers: compressed, trailing bytes, odd UCS2, part 0, 255 parts, a header longer than its
+# data, cut short, reserved coding, a stored SUBMIT.
+HOSTILE = [
+    pdus.deliver("compressed", dcs=0x20),
+    pdus.deliver("trailing") + "FFFF",
+    pdus.deliver("odd", alphabet="ucs2")[:-2],
+    pdus.deliver("part zero", udh=[(0, bytes([7, 2, 0]))]),
+    pdus.deliver("first of 255", udh=[(0, bytes([8, 255, 1]))]),
+    pdus.deliver("x", udh=[(0x70, bytes(20))]).replace("1670", "1FFF"),
+    pdus.deliver("cut off somewhere")[:40],
+    pdus.deliver("reserved", dcs=0x8F),
+    pdus.submit("stored, never sent"),
+    pdus.deliver("'; touch pwned; $(reboot) `reboot` {0} %s <b>&amp; *_[]()~"),
+    pdus.deliver('\n1 "AT+CPMS="ME""\n1 "AT+CMGL=4"\n2 "+CMGL: 9,0,,23"\n3 "0791947101670000040C9194"\n4 "OK"'),
+]
 
 
 def test_an_sms_reaches_the_chat_and_leaves_the_stick(rig: Rig) -> None:
-    rig.stick.deliver(pdus.deliver("Your code is 482913", "BANK", time=now()))
+    rig.stick.deliver(pdus.deliver(CODE, "BANK", time=now()))
     run = rig.poll()
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
     [sent] = rig.api.sent
-    assert sent.text.startswith("BANK\nYour code is 482913\nhome · ")
-    assert sent.reply_markup == {
-        "inline_keyboard": [[{"text": "Copy 482913", "copy_text": {"text": "482913"}}]]
-    }
+    assert sent.text.startswith(f"BANK\n{CODE}\nhome · ")
+    assert sent.reply_markup == {"inline_keyboard": [[{"text": "Copy 482913", "copy_text": {"text": "482913"}}]]}
+    assert [(e["type"], e["offset"], e["length"]) for e in sent.entities][:2] == [("bold", 0, 4), ("code", 18, 6)]
+    assert "parse_mode" not in sent.request
     assert rig.stick.stored() == {}
     assert rig.entries("new") == []
+    assert len(rig.entries("seen")) == 1
+
+
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+def test_every_stick_is_read_and_emptied(python: str, profile: str) -> None:
+    with Rig(python, profile=profile) as rig:
+        for number in range(3):
+            rig.stick.store("SM", number + 1, pdus.deliver(f"SIM {number}"), stat=number)
+            rig.stick.store("ME", number, pdus.deliver(f"stick {number}"), stat=number)
+        rig.stick.store("SM", 0, pdus.deliver("slot zero"))
+        run = rig.poll()
+        assert (run.returncode, run.stderr) == (0, "")
+        assert rig.stick.stored() == {}
+        wanted = ["slot zero", *(f"{place} {number}" for place in ("SIM", "stick") for number in range(3))]
+        assert [text for text in wanted if text not in rig.api.text()] == []
+
+
+def test_no_hostile_sms_stops_the_reading(rig: Rig) -> None:
+    for pdu in HOSTILE:
+        rig.stick.store("SM", None, pdu)
+    rig.stick.store("SM", None, pdus.deliver(CODE, "BANK", time=now()))
+    for pdu in HOSTILE:
+        rig.stick.store("ME", None, pdu.lower())
+    rig.stick.store("ME", None, pdus.deliver("the last one"))
+    rig.configure(poll="multipart_wait = 0")
+    run = rig.poll()
+    assert (run.returncode, run.stderr) == (0, "")
+    assert rig.stick.stored() == {}
+    assert CODE in rig.texts()[0]
+    chat = rig.api.text()
+    words = ["trailing", "part zero", "first of 255", "reserved", "stored, never sent", "$(reboot)", "the last one"]
+    assert [word for word in words if word not in chat] == []
+    for pdu in (HOSTILE[0], HOSTILE[6]):
+        assert pdu in chat
+    assert "incomplete: part 2, 3, 4, 5, 6, … of 255 is missing" in chat
+    assert not [name for name in rig.folder.rglob("pwned")]
+
+
+def test_a_list_that_the_stick_refuses_is_read_slot_by_slot(rig: Rig) -> None:
+    rig.stick.faults.on("CMGL", Trouble(answer="+CMS ERROR: 500"))
+    rig.stick.store("SM", 0, pdus.deliver("in slot zero"))
+    rig.stick.store("SM", 49, pdus.deliver("in the last slot"))
+    rig.stick.store("ME", 3, pdus.deliver("in the stick"))
+    assert rig.poll().returncode == 0
+    assert rig.stick.stored() == {}
+    assert len(rig.api.sent) == 3
+
+
+def test_a_pdu_cut_short_in_the_list_is_read_again(rig: Rig) -> None:
+    rig.stick.faults.on("CMGL", Trouble(cut=10))
+    rig.stick.store("SM", None, pdus.deliver("every character of this"))
+    assert rig.poll().returncode == 0
+    assert "every character of this" in rig.api.text()
+    assert rig.stick.stored() == {}
+
+
+@pytest.mark.parametrize("refused", ["ME", "SM"])
+def test_a_memory_that_is_refused_does_not_hide_the_other(rig: Rig, refused: str) -> None:
+    rig.stick.faults.on(f'CPMS="{refused}"', Trouble(answer="+CMS ERROR: 302"))
+    rig.stick.store({"ME": "SM", "SM": "ME"}[refused], None, pdus.deliver("readable"))
+    assert rig.poll().returncode == 0
+    assert "readable" in rig.api.text()
+    assert rig.stick.stored() == {}
+
+
+@pytest.mark.parametrize("by", [-1, 1])
+def test_a_stick_that_counts_wrongly_is_read(rig: Rig, by: int) -> None:
+    rig.stick.faults.miscount(by)
+    rig.stick.store("ME", None, pdus.deliver("uncounted"))
+    assert rig.poll().returncode == 0
+    assert "uncounted" in rig.api.text()
+
+
+class TestDeleting:
+    def test_ok_but_kept_is_not_forwarded_again(self, rig: Rig) -> None:
+        rig.stick.faults.on("CMGD", Trouble(answer="OK"))
+        rig.stick.store("SM", None, pdus.deliver("stays"))
+        assert rig.poll().returncode == 0
+        assert rig.poll().returncode == 0
+        assert len(rig.stick.stored()) == 1
+        rig.stick.faults.clear()
+        assert rig.poll().returncode == 0
+        assert rig.stick.stored() == {}
+        assert len(rig.api.sent) == 1
+
+    def test_error_but_deleted_destroys_no_new_sms(self, rig: Rig) -> None:
+        """The slot is used again at once; only a look at what stands in it tells."""
+        rig.stick.faults.on("CMGD", Trouble(answer="ERROR", carried_out=True), times=1)
+        rig.stick.store("SM", 0, pdus.deliver("the first"))
+        after: list[str] = []
+
+        def arrives(phase: str, text: str) -> None:
+            if phase == "done" and "CMGD" in text and not after:
+                after.append(text)
+                rig.stick.store("SM", 0, pdus.deliver("the second"))
+
+        rig.stick.on_command = arrives
+        assert rig.poll().returncode == 0
+        assert rig.poll().returncode == 0
+        assert after
+        assert sorted(text.split("\n")[1] for text in rig.texts()) == ["the first", "the second"]
+        assert rig.stick.stored() == {}
+
+    def test_a_slot_that_changed_since_the_list_is_left_alone(self, rig: Rig) -> None:
+        """A replace-type SMS (TS 23.040 9.2.3.9) takes the place of another in its slot."""
+        rig.stick.store("SM", 0, pdus.deliver("old"))
+
+        def replaces(phase: str, text: str) -> None:
+            if phase == "done" and "CMGL" in text and rig.stick.stored().get(("SM", 0)) == pdus.deliver("old"):
+                rig.stick.on_command = None
+                rig.stick.store("SM", 0, pdus.deliver("new"))
+
+        rig.stick.on_command = replaces
+        rig.poll()
+        rig.poll()
+        assert sorted(text.split("\n")[1] for text in rig.texts()) == ["new", "old"]
+
+    def test_a_full_stick_lets_the_network_deliver_the_rest(self, rig: Rig) -> None:
+        for number in range(60):
+            rig.stick.deliver(pdus.deliver(f"number {number}.", time=now() + timedelta(seconds=number)))
+        assert rig.stick.waiting()
+        with rig.lingering():
+            rig.api.wait_for(lambda api: all(f"number {n}." in api.text() for n in range(60)), timeout=30)
+            rig.stick.wait_for(lambda stick: not stick.stored() and not stick.waiting())
+
+
+class TestLongSms:
+    TEXT = "Ein langer Text mit Emoji 😀 und einem Ende, der in mehreren Teilen kommt. " * 4
+
+    def test_parts_are_joined_whatever_their_order(self, rig: Rig) -> None:
+        for pdu in reversed(pdus.long_sms(self.TEXT, reference=9)):
+            rig.stick.deliver(pdu)
+        assert rig.poll().returncode == 0
+        [sent] = rig.api.sent
+        assert self.TEXT.strip() in sent.text
+        assert rig.entries("parts") == []
+
+    def test_an_incomplete_one_waits_then_goes_and_is_told_whole_later(self, rig: Rig) -> None:
+        first, second, *rest = pdus.long_sms(self.TEXT, reference=9)
+        for pdu in (first, *rest):
+            rig.stick.deliver(pdu)
+        assert rig.poll().returncode == 0
+        assert rig.api.sent == []
+        assert rig.stick.stored() == {}  # a full SIM empties at once
+        rig.configure(poll="multipart_wait = 0")
+        assert rig.poll().returncode == 0
+        assert "[…]" in rig.texts()[0]
+        assert "incomplete: part 2 of" in rig.texts()[0]
+        assert rig.poll().returncode == 0
+        assert len(rig.api.sent) == 1
+        rig.stick.deliver(second)
+        assert rig.poll().returncode == 0
+        assert len(rig.api.sent) == 2
+        assert self.TEXT.strip() in rig.texts()[1]
+        assert "complete now" in rig.texts()[1]
+        assert rig.entries("parts") == []
+
+
+class TestPin:
+    def test_the_right_pin_opens_the_sim(self, python: str) -> None:
+        with Rig(python, pin="1234") as rig:
+            rig.configure(modem='pin = "1234"')
+            rig.stick.store("SM", None, pdus.deliver("behind the PIN"))
+            run = rig.poll()
+            assert (run.returncode, run.stderr) == (0, "")
+            assert "behind the PIN" in rig.api.text()
+            assert not (rig.state / "pin-tried").exists()
+
+    def test_a_wrong_pin_is_tried_once_until_the_configuration_changes(self, python: str) -> None:
+        with Rig(python, pin="1234") as rig:
+            rig.configure(modem='pin = "9999"')
+            for _ in range(3):
+                run = rig.poll()
+                assert run.returncode == 78
+                assert "PIN" in run.stderr
+                assert "9999" not in run.stderr
+                assert run.stderr.count("\n") == 1
+            assert rig.stick.pin_tries_left == 2
+            rig.configure(modem='pin = "1234"')
+            assert rig.poll().returncode == 0
+            assert rig.stick.pin_tries_left == 3
+
+    def test_no_pin_is_never_guessed(self, python: str) -> None:
+        with Rig(python, pin="1234") as rig:
+            run = rig.poll()
+            assert run.returncode == 78
+            assert "set modem.home.pin" in run.stderr
+            assert rig.stick.pin_tries_left == 3
+
+    @pytest.mark.parametrize(
+        ("sim", "code", "words"),
+        [(Sim.PUK, 78, "PUK"), (Sim.ABSENT, 75, "no SIM"), (Sim.BUSY, 75, "not ready")],
+    )
+    def test_other_states_of_the_sim_are_said(self, rig: Rig, sim: Sim, code: int, words: str) -> None:
+        rig.stick.faults.sim(sim)
+        run = rig.poll()
+        assert run.returncode == code
+        assert words in run.stderr
+        assert run.stderr.count("\n") == 1
+
+
+class TestDeadStick:
+    def test_a_silent_port_is_told_from_a_living_one(self, rig: Rig) -> None:
+        rig.stick.faults.freeze()
+        run = rig.poll()
+        assert run.returncode == 75
+        assert run.stderr == f"homesim-poll: {rig.folder}/sms: no answer to ATE1 within 5 s\n"
+        assert [c.text for c in rig.stick.commands] in ([], ["ATE1"])  # libgammu never saw the port
+
+    def test_no_port_is_said_in_one_line(self, rig: Rig) -> None:
+        rig.port.unplug()
+        run = rig.poll()
+        assert run.returncode == 75
+        assert run.stderr == (
+            f"homesim-poll: {rig.folder}/sms: no such device; is the stick plugged in? run homesim-doctor\n"
+        )
+
+    def test_what_is_no_serial_port_is_said(self, rig: Rig) -> None:
+        rig.configure(modem='device = "/dev/null"')
+        run = rig.poll()
+        assert run.returncode == 75
+        assert "/dev/null: inappropriate ioctl for device" in run.stderr
+
+    def test_a_dead_stick_does_not_hold_back_the_spool(self, rig: Rig) -> None:
+        rig.api.down()
+        rig.stick.store("SM", None, pdus.deliver("kept"))
+        assert rig.poll().returncode == 75
+        assert len(rig.entries("new")) == 1
+        rig.api.up()
+        rig.stick.faults.freeze()
+        assert rig.poll().returncode == 75
+        assert "kept" in rig.api.text()
+        assert rig.entries("new") == []
+
+    def test_a_stick_that_freezes_while_it_lists_ends_the_run(self, rig: Rig) -> None:
+        rig.stick.store("SM", None, pdus.deliver("later"))
+        rig.stick.faults.on("CMGL", Trouble(silent=True))
+        run = rig.poll(timeout=90)
+        assert run.returncode == 75
+        assert "stopped answering" in run.stderr
+        rig.stick.faults.clear()
+        assert rig.poll().returncode == 0
+        assert "later" in rig.api.text()
+
+    def test_a_stick_pulled_out_while_a_run_lingers_comes_back(self, rig: Rig) -> None:
+        with rig.lingering() as process:
+            rig.port.unplug()
+            _, err = process.communicate(timeout=40)
+            assert process.returncode == 75
+            assert err.count("\n") == 1
+        rig.port.plug()
+        rig.stick.deliver(pdus.deliver("after the replug"))
+        assert rig.poll().returncode == 0
+        assert "after the replug" in rig.api.text()
+
+
+class TestTelegram:
+    def test_out_of_reach_keeps_everything(self, rig: Rig) -> None:
+        rig.stick.store("SM", None, pdus.deliver("waits"))
+        rig.api.down()
+        run = rig.poll()
+        assert run.returncode == 75
+        assert run.stderr == "homesim-poll: Telegram: no connection; is the network up?; SMS are kept and sent later\n"
+        assert rig.stick.stored() == {}
+        rig.api.up()
+        assert rig.poll().returncode == 0
+        assert "possible repeat" not in rig.texts()[0]
+
+    def test_a_refused_token_is_a_matter_of_configuration(self, rig: Rig) -> None:
+        rig.stick.store("SM", None, pdus.deliver("waits"))
+        rig.configure(telegram='token = "123456789:AAWrongWrongWrongWrongWrongWrongWrong1"')
+        run = rig.poll()
+        assert run.returncode == 78
+        assert "set telegram.token" in run.stderr
+        assert "AAWrong" not in run.stderr
+        assert len(rig.entries("new")) == 1
+
+    def test_an_answer_that_never_came_is_sent_again_and_marked(self, rig: Rig) -> None:
+        rig.stick.store("SM", None, pdus.deliver("in doubt"))
+        rig.api.order(api_faults.lost_answer())
+        rig.poll()
+        rig.poll()
+        assert ["possible repeat" in text for text in rig.texts()] == [False, True]
+        assert rig.entries("new") == []
+
+    def test_one_bad_message_does_not_hold_back_the_next(self, rig: Rig) -> None:
+        rig.stick.store("SM", 0, pdus.deliver("bad", time=now() - timedelta(hours=1)))
+        rig.stick.store("SM", 1, pdus.deliver("good", time=now()))
+        rig.api.order(api_faults.refusal(400, "Bad Request: message is cursed"), times=2)
+        assert rig.poll().returncode == 0
+        assert [text.split("\n")[1] for text in rig.texts()] == ["good"]
+        [failed] = rig.entries("failed")
+        (rig.state / "failed" / failed).rename(rig.state / "new" / failed)
+        assert rig.poll().returncode == 0
+        assert "bad" in rig.texts()[1]
+
+    def test_socks_without_pysocks_says_what_to_install(self, rig: Rig) -> None:
+        rig.stick.store("SM", None, pdus.deliver("waits"))
+        rig.configure(telegram='proxy = "socks5h://user:secretpw@127.0.0.1:1"')
+        run = rig.poll()
+        assert run.returncode in (75, 78)  # 75 where PySocks is installed and the proxy is not there
+        assert run.returncode == 75 or "python3-socks" in run.stderr
+        assert "secretpw" not in run.stderr

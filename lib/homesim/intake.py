@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 from homesim import pdu, sms
 from homesim.modem import Memory, Modem, Stored
 from homesim.parts import Group, Part, gather
 from homesim.spool import SEEN_DAYS, Entry, Spool
+
+TRIES = 2  # to delete one SMS in one run
 
 log = logging.getLogger(__name__)
 
@@ -26,16 +29,21 @@ class Intake:
         self._wait = multipart_wait
         self._kept: dict[Stored, int] = {}  # what the stick would not delete, and how often it was told
 
-    def take(self, modem: Modem, memories: dict[str, Memory]) -> bool:
-        """Move what is on the stick into the spool. True when there is something new to send."""
+    def take(self, modem: Modem, memories: dict[str, Memory], wake: Callable[[], None]) -> bool:
+        """Move what is on the stick into the spool; `wake` is called when there is something new to send.
+
+        True when slots were freed, where the network may have put what it held back.
+        """
         found = modem.stored(memories)
         arrived = [self._store(one.pdu) for one in found]
-        joined = self.join() if any(arrived) else False
-        for one in found:
-            if self._kept.get(one, 0) < 2 and not modem.delete(one):
+        if self.join() or any(arrived):
+            wake()
+        deletable = [one for one in found if self._kept.get(one, 0) < TRIES]
+        for one in deletable:
+            if not modem.delete(one):
                 self._kept[one] = self._kept.get(one, 0) + 1
                 log.warning("slot %s %d cannot be deleted; it is not forwarded again", one.memory, one.index)
-        return joined or any(arrived)
+        return bool(deletable)
 
     def _store(self, text: str) -> bool:
         """Keep one PDU. False when it is here already, or was forwarded."""

@@ -91,6 +91,7 @@ class Modem:
         Raise port.Silent when nothing answers.
         """
         self.port.command("ATE1", PROBE)
+        self.port.command("AT+CMEE=1", PROBE)  # errors by number
         self.port.command("AT^CURC=0", PROBE)  # Huawei's own reports, which libgammu trips over
         self.port.command("AT+CNMI=2,1,0,0,0", PROBE)  # TS 27.005 3.4.1: +CMTI for each SMS stored
         lines = self.port.command("AT+CPIN?", PROBE)

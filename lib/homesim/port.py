@@ -56,8 +56,9 @@ class Port:
         while True:
             *lines, _ = received.decode("latin-1").replace("\r", "\n").split("\n")
             said = [line for line in lines if line and line != text]
-            if said and _FINAL.fullmatch(said[-1]):
-                return said
+            for count, line in enumerate(said, 1):
+                if _FINAL.fullmatch(line):
+                    return said[:count]  # what comes behind it the stick says on its own
             if not self._readable(deadline - time.monotonic()):
                 raise Silent(self.path, f"no answer to {text.split('=')[0]} within {seconds:.0f} s")
             received += self._read()

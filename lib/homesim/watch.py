@@ -71,8 +71,11 @@ class Watch(threading.Thread):
         while True:
             self._look(modem, noticed=noticed)
             noticed = modem.port.wait(LOOK, self._leave)
-            if not noticed and select.select([self._leave], [], [], 0)[0]:
+            if not noticed and self._leaving():
                 return
+
+    def _leaving(self) -> bool:
+        return bool(select.select([self._leave], [], [], 0)[0])
 
     def _look(self, modem: Modem, *, noticed: bool) -> None:
         memories = modem.memories()
@@ -81,9 +84,7 @@ class Watch(threading.Thread):
         self._status.answered()
         now = time.monotonic()
         if noticed or memories != self._counts or now - self._listed >= LIST:
-            if self._intake.take(modem, memories):
-                self._wake.set()
-            if any(memory.used for memory in memories.values()):
+            while self._intake.take(modem, memories, self._wake.set) and not self._leaving():
                 memories = modem.memories()
             self._listed = now
         self._counts = memories

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the benchmark measures, each on a fresh emulated stick and a fresh stand-in for Telegram.
+
+All clocks are time.monotonic() of this process, which holds the stick and the stand-in: an SMS arrives when
+Stick.deliver is called and is accepted when the stand-in puts it into the chat. Each carries a serial number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import re
+import select
+import tempfile
+import time
+import tty
+import urllib.parse
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+import pdus
+from bench_systems import MINUTE, Family, Place, System
+from botapi import BotApi
+from pty_port import PtyPort
+from rig import now
+from stick import Stick
+
+PROFILE, LATENCY = "E3372", 0.02
+SIM = 50  # slots of its SIM
+WARM_UP = 3.0  # seconds that a daemon gets after its first look at the memories
+SAMPLE = 0.25  # seconds between two looks at the resident memory
+PROBES = 0.3, 0.8  # seconds after cron's tick at which an SMS arrives in any case: the hand-over
+PATIENCE = 60.0  # seconds after the last arrival until what is not there is lost
+GRACE = 3.0  # seconds in which a repeat may still come
+SEED = 2
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is measured."""
+
+    period: float  # cron's minute, seconds
+    messages: int
+    minutes: float  # periods over which they arrive
+    idle: float  # seconds without an SMS
+    drain: int
+    backlog: int
+
+
+@dataclass(frozen=True)
+class Idle:
+    cpu: float  # seconds a minute
+    resident: float  # MiB
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    latencies: tuple[float, ...]  # seconds, of what arrived, sorted
+    lost: int
+    repeated: int
+    resident: float  # MiB, the most that was seen at an arrival
+    failures: tuple[int, ...]  # exit codes other than 0
+
+    def percentile(self, share: float) -> float:
+        """The nearest rank; infinite where so many were lost."""
+        rank = max(0, round(share * (len(self.latencies) + self.lost)) - 1)
+        return self.latencies[rank] if rank < len(self.latencies) else float("inf")
+
+
+@dataclass(frozen=True)
+class Backlog:
+    seconds: float
+    messages: int
+
+
+@dataclass(frozen=True)
+class Result:
+    system: System
+    idle: Idle
+    arrivals: Arrivals
+    drain: float | None  # seconds; None: not all of them within PATIENCE
+    own: float  # of one core, what stick, stand-in and measuring took while SMS arrived
+    backlog: Backlog | None = None
+
+
+class Lab:
+    """A stick on a port, a stand-in, a folder."""
+
+    def __init__(self, folder: Path, api: BotApi) -> None:
+        self.stick = Stick(PROFILE, latency=LATENCY)
+        self.api = api
+        self.place = Place(folder, folder / "sms", api)
+
+    def serials(self) -> Counter[int]:
+        """How often each serial number is in the chat."""
+        return Counter(int(serial) for serial in re.findall(r"\[serial (\d+)\]", self.api.text()))
+
+    def accepted(self) -> dict[int, float]:
+        """When each was accepted for the first time."""
+        times: dict[int, float] = {}
+        for sent in list(self.api.sent):
+            for serial in re.findall(r"\[serial (\d+)\]", sent.text):
+                times.setdefault(int(serial), sent.time)
+        return times
+
+    def wait_for(self, count: int, timeout: float) -> bool:
+        """Whether serials 0 to `count` - 1 are all in the chat within `timeout` seconds."""
+        try:
+            self.api.wait_for(lambda _: len(self.serials()) >= count, timeout)
+        except AssertionError:
+            return False
+        return True
+
+
+@contextlib.contextmanager
+def lab(*, rate: bool = False) -> Iterator[Lab]:
+    with tempfile.TemporaryDirectory(prefix="homesim-bench-") as name, BotApi(rate=rate) as api:
+        place = Lab(Path(name), api)
+        with PtyPort(place.stick, place.place.port):
+            yield place
+
+
+def sms(serial: int) -> str:
+    """A plain SMS of today; it holds no code, which would go out alone."""
+    return pdus.deliver(f"[serial {serial}] Your parcel is on its way and comes between noon and evening.", time=now())
+
+
+def measure(system: System, extent: Extent) -> Result:
+    """Start, wait without SMS, let them arrive; then on another stick drain a full SIM."""
+    with lab() as here, system.running(here.place) as family:
+        if system.every is None:
+            here.stick.wait_for(lambda stick: any("+CPMS" in c.text for c in stick.commands), timeout=60)
+            time.sleep(WARM_UP)
+        idle = _idle(family, extent.idle if system.every is None else system.every)
+        before = time.process_time(), time.monotonic()
+        arrivals = _arrivals(here, family, extent)
+        own = (time.process_time() - before[0]) / (time.monotonic() - before[1])
+    return Result(system, idle, arrivals, _drain(system, extent.drain), own)
+
+
+def _idle(family: Family, seconds: float) -> Idle:
+    """For homesim all of cron's first minute, from the start of the interpreter on."""
+    begin = family.started if family.cpu() < 0.5 and time.monotonic() - family.started < 1 else time.monotonic()
+    before = 0.0 if begin == family.started else family.cpu()
+    resident = 0.0
+    while (rest := begin + seconds - time.monotonic()) > 0:
+        resident = max(resident, family.resident())
+        time.sleep(min(rest, SAMPLE))
+    return Idle((family.cpu() - before) * MINUTE / seconds, resident)
+
+
+def schedule(extent: Extent) -> list[float]:
+    """Seconds from now at which SMS arrive: at each tick of cron's the probes, else at random."""
+    span = extent.minutes * extent.period
+    ticks = [index * extent.period for index in range(int(extent.minutes) + 1)]
+    probes = [tick + probe for tick in ticks for probe in PROBES][: extent.messages]
+    dice = random.Random(SEED)
+    return sorted(probes + [dice.uniform(0, span) for _ in range(extent.messages - len(probes))])
+
+
+def _arrivals(here: Lab, family: Family, extent: Extent) -> Arrivals:
+    begin = time.monotonic()
+    arrived: list[float] = []
+    resident = 0.0
+    for serial, offset in enumerate(schedule(extent)):
+        time.sleep(max(0.0, begin + offset - time.monotonic()))
+        arrived.append(time.monotonic())
+        here.stick.deliver(sms(serial))
+        resident = max(resident, family.resident())
+    here.wait_for(len(arrived), PATIENCE)
+    time.sleep(GRACE)
+    accepted = here.accepted()
+    return Arrivals(
+        latencies=tuple(sorted(accepted[serial] - arrived[serial] for serial in accepted)),
+        lost=len(arrived) - len(accepted),
+        repeated=sum(count - 1 for count in here.serials().values()),
+        resident=resident,
+        failures=tuple(family.failures()),
+    )
+
+
+def _drain(system: System, count: int) -> float | None:
+    """Seconds from the start of the system to the last of `count` SMS that lie on the SIM."""
+    with lab() as here:
+        for serial in range(count):
+            here.stick.store("SM", None, sms(serial))
+        with system.running(here.place) as family:
+            if not here.wait_for(count, PATIENCE):
+                return None
+            return max(here.accepted().values()) - family.started
+
+
+def measure_backlog(system: System, count: int) -> Backlog:
+    """From the moment that Telegram is back to the last of `count` SMS, with Telegram's limit of one a second.
+
+    They get into the spool through the stick, which this time answers at once, while Telegram is down. The runs
+    that did this are killed; cron starts the next one when Telegram is back.
+    """
+    with lab(rate=True) as here:
+        here.api.down()
+        here.stick.latency = 0.0
+        with system.running(here.place):
+            for serial in range(count):
+                here.stick.deliver(sms(serial))
+            here.stick.wait_for(lambda stick: not stick.stored() and not stick.waiting(), timeout=PATIENCE)
+        here.stick.latency = LATENCY
+        (here.place.folder / "config.toml").unlink()
+        here.api.up()
+        with system.running(here.place) as family:
+            if not here.wait_for(count, 5 * PATIENCE):
+                raise RuntimeError(f"{len(here.serials())} of {count} SMS of the backlog came; {family.said()}")
+            return Backlog(max(here.accepted().values()) - family.started, len(here.api.sent))
+
+
+def floor(rounds: int = 20) -> float:
+    """Median seconds that stick and stand-in take alone: a client that only waits for +CMTI and posts."""
+    with lab() as here, _port(here.place.port) as port:
+        os.write(port, b"AT+CNMI=2,1,0,0,0\r")
+        _read_until(port, b"OK")
+        taken = []
+        for serial in range(rounds):
+            begin = time.monotonic()
+            here.stick.deliver(sms(serial))
+            _read_until(port, b"+CMTI")
+            _post(here.api, f"[serial {serial}]")
+            taken.append(here.accepted()[serial] - begin)
+        return median(taken)
+
+
+@contextlib.contextmanager
+def _port(path: Path) -> Iterator[int]:
+    port = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    tty.setraw(port)
+    try:
+        yield port
+    finally:
+        os.close(port)
+
+
+def _read_until(port: int, word: bytes) -> None:
+    received = b""
+    while word not in received:
+        if not select.select([port], [], [], 5)[0]:
+            raise RuntimeError(f"the emulated stick does not say {word.decode()}")
+        received += os.read(port, 4096)
+
+
+def _post(api: BotApi, text: str) -> None:
+    data = urllib.parse.urlencode({"chat_id": api.chat_id, "text": text}).encode()
+    with urllib.request.urlopen(f"{api.url}/bot{api.token}/sendMessage", data) as answer:
+        answer.read()
+
+
+def run(systems: Sequence[System], extent: Extent) -> Iterator[Result | System]:
+    """One after another; the bare system where it is not installed. The first is homesim."""
+    for system in systems:
+        if not system.installed():
+            yield system
+            continue
+        result = measure(system, extent)
+        if system is systems[0]:
+            result = replace(result, backlog=measure_backlog(system, extent.backlog))
+        yield result

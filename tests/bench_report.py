@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The benchmark's results as Markdown, the machine they come from, and the targets they are held against."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench_measure import Extent, Result
+from bench_systems import PATH, System
+
+BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
+
+# Of issue 2, "It is done when"
+P50, SHARE, MAX = 1.0, 0.25, 5.0  # seconds, of gammu-smsd's, seconds
+CPU, RESIDENT = 0.5, 30.0  # seconds a minute, MiB
+
+Outcome = Result | System
+
+
+@dataclass(frozen=True)
+class Target:
+    text: str
+    met: bool
+
+
+def report(outcomes: Sequence[Outcome], extent: Extent, floor: float) -> str:
+    """The table, what it means, the machine."""
+    return "\n\n".join([_table(outcomes, extent), _notes(outcomes, extent, floor), _machine(outcomes)])
+
+
+def _table(outcomes: Sequence[Outcome], extent: Extent) -> str:
+    rows: list[tuple[str, Callable[[Result], str]]] = [
+        ("latency p50 / p90 / max, s", _latency),
+        (f"lost / repeated of {extent.messages}", lambda r: f"{r.arrivals.lost} / {r.arrivals.repeated}"),
+        ("CPU while idle, s a minute", lambda r: f"{r.idle.cpu:.2f}"),
+        ("resident while idle, MiB", lambda r: f"{r.idle.resident:.1f}"),
+        ("resident at work at most, MiB", lambda r: f"{r.arrivals.resident:.1f}"),
+        (f"{extent.drain} SMS on the SIM, start to last, s", lambda r: _seconds(r.drain)),
+        (f"backlog of {extent.backlog}, s (messages)", _backlog),
+    ]
+    lines = [
+        _line("", *(_system(outcome).name for outcome in outcomes)),
+        _line("---", *("---:" for _ in outcomes)),
+    ]
+    for name, cell in rows:
+        lines.append(_line(name, *(cell(o) if isinstance(o, Result) else "not installed" for o in outcomes)))
+    return "\n".join(lines)
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _latency(result: Result) -> str:
+    return " / ".join(f"{result.arrivals.percentile(share):.2f}" for share in (0.5, 0.9, 1))
+
+
+def _seconds(seconds: float | None) -> str:
+    return "not all came" if seconds is None else f"{seconds:.1f}"
+
+
+def _backlog(result: Result) -> str:
+    return f"{result.backlog.seconds:.1f} ({result.backlog.messages})" if result.backlog else "not measured"
+
+
+def _notes(outcomes: Sequence[Outcome], extent: Extent, floor: float) -> str:
+    results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
+    own = max((result.own for result in results), default=0.0)
+    notes = [f"- {_system(outcome).name}: {_system(outcome).settings}." for outcome in outcomes]
+    notes += [
+        f"- {extent.messages} SMS at random over {extent.minutes * extent.period:g} s, the same for each system, two "
+        "of them right after each start of a new `bin/poll`. A daemon's idle time begins 3 s after its first look at the "
+        "stick; homesim's is all of cron's minute, the start of Python included. RSS is summed over the processes; at "
+        "work it has the old and the new run of homesim in it while one hands over to the other.",
+        "- The backlog waits in the spool while Telegram is away; the clock runs from its return, with Telegram's "
+        "limit of one message a second. The other measures have no such limit, which the hooks would not keep.",
+        f"- Emulated E3372 with 20 ms an answer, stand-in on loopback. Alone they take {1000 * floor:.1f} ms of each "
+        f"latency and at most {100 * own:.1f} % of one core (the measuring included).",
+    ]
+    for result in results:
+        if result.arrivals.failures:
+            notes.append(f"- {result.system.name} ended with {sorted(set(result.arrivals.failures))}.")
+    return "\n".join(notes)
+
+
+def _machine(outcomes: Sequence[Outcome]) -> str:
+    parts = [
+        f"{_value('/proc/cpuinfo', 'model name', ':') or platform.machine()}, {os.cpu_count()} cores",
+        f"Linux {platform.release()}",
+        _value("/etc/os-release", "PRETTY_NAME", "=").strip('"') or platform.system(),
+        *(f"{_system(o).name}: {_version(_system(o))}" for o in outcomes if _system(o).installed()),
+    ]
+    return f"Measured on {'; '.join(parts)}."
+
+
+def _value(path: str, key: str, separator: str) -> str:
+    """What a file of keys and values says first for `key`."""
+    found = re.search(rf"^{key}\s*{separator}\s*(.*)$", Path(path).read_text(), re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _version(system: System) -> str:
+    done = subprocess.run(
+        system.version, capture_output=True, text=True, check=False, env={**os.environ, "PATH": PATH}
+    )
+    return (done.stdout or done.stderr).strip().partition("\n")[0]
+
+
+def _system(outcome: Outcome) -> System:
+    return outcome.system if isinstance(outcome, Result) else outcome
+
+
+def targets(homesim: Result, rival: Outcome, extent: Extent) -> list[Target]:
+    """What the issue asks of homesim, against gammu-smsd of the same run where it is installed."""
+    p50, worst = homesim.arrivals.percentile(0.5), homesim.arrivals.percentile(1)
+    found = [
+        Target(f"p50 {p50:.2f} s, at most {P50:g} s", p50 <= P50),
+        Target(f"max {worst:.2f} s, at most {MAX:g} s", worst <= MAX),
+        Target(f"{homesim.arrivals.lost} lost, none", homesim.arrivals.lost == 0),
+        Target(f"{homesim.arrivals.repeated} repeated, none", homesim.arrivals.repeated == 0),
+        Target(
+            f"{homesim.idle.resident:.1f} MiB resident while idle, at most {RESIDENT:g}",
+            homesim.idle.resident <= RESIDENT,
+        ),
+    ]
+    if isinstance(rival, Result):
+        share = p50 / rival.arrivals.percentile(0.5)
+        found.append(Target(f"p50 {share:.2f} of gammu-smsd's, at most {SHARE:g}", share <= SHARE))
+    if extent.period == 60:  # a shorter one has more starts in a minute than cron makes
+        cpu = homesim.idle.cpu
+        found.append(Target(f"{cpu:.2f} s of CPU a minute while idle, at most {CPU:g}", cpu <= CPU))
+    return found
+
+
+def write_into(readme: Path, text: str) -> None:
+    """Replace what stands between the marks. Raise ValueError when they are not there."""
+    before, begin, rest = readme.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{readme}: no {BEGIN} with an {END} behind it")
+    readme.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
