@@ -66,7 +66,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 
 def _extent(arguments: argparse.Namespace) -> Extent:
     if arguments.quick:
-        return Extent(period=6, messages=8, minutes=1.0, idle=2, drain=8, backlog=60)
+        return Extent(period=6, messages=8, minutes=0.3, idle=2, drain=8, backlog=60, warm_up=1, grace=1)
     return Extent(
         arguments.period, arguments.messages, arguments.minutes, idle=arguments.period, drain=SIM, backlog=300
     )

@@ -32,11 +32,9 @@ from stick import Stick
 
 PROFILE, LATENCY = "E3372", 0.02
 SIM = 50  # slots of its SIM
-WARM_UP = 3.0  # seconds that a daemon gets after its first look at the memories
 SAMPLE = 0.25  # seconds between two looks at the resident memory
 PROBES = 0.3, 0.8  # seconds after cron's tick at which an SMS arrives in any case: the hand-over
 PATIENCE = 60.0  # seconds after the last arrival until what is not there is lost
-GRACE = 3.0  # seconds in which a repeat may still come
 SEED = 2
 
 
@@ -50,6 +48,8 @@ class Extent:
     idle: float  # seconds without an SMS
     drain: int
     backlog: int
+    warm_up: float = 3.0  # seconds that a daemon gets after its first look at the memories
+    grace: float = 3.0  # seconds in which a repeat may still come
 
 
 @dataclass(frozen=True)
@@ -135,17 +135,18 @@ def measure(system: System, extent: Extent) -> Result:
     with lab() as here, system.running(here.place) as family:
         if system.every is None:
             here.stick.wait_for(lambda stick: any("+CPMS" in c.text for c in stick.commands), timeout=60)
-            time.sleep(WARM_UP)
-        idle = _idle(family, extent.idle if system.every is None else system.every)
+            time.sleep(extent.warm_up)
+            idle = _idle(family, time.monotonic(), extent.idle)
+        else:
+            idle = _idle(family, family.started, system.every)  # with the interpreter's start
         before = time.process_time(), time.monotonic()
         arrivals = _arrivals(here, family, extent)
         own = (time.process_time() - before[0]) / (time.monotonic() - before[1])
     return Result(system, idle, arrivals, _drain(system, extent.drain), own)
 
 
-def _idle(family: Family, seconds: float) -> Idle:
-    """For homesim all of cron's first minute, from the start of the interpreter on."""
-    begin = family.started if family.cpu() < 0.5 and time.monotonic() - family.started < 1 else time.monotonic()
+def _idle(family: Family, begin: float, seconds: float) -> Idle:
+    """Until `seconds` after `begin`, which is now or the start of the system."""
     before = 0.0 if begin == family.started else family.cpu()
     resident = 0.0
     while (rest := begin + seconds - time.monotonic()) > 0:
@@ -173,7 +174,7 @@ def _arrivals(here: Lab, family: Family, extent: Extent) -> Arrivals:
         here.stick.deliver(sms(serial))
         resident = max(resident, family.resident())
     here.wait_for(len(arrived), PATIENCE)
-    time.sleep(GRACE)
+    time.sleep(extent.grace)
     accepted = here.accepted()
     return Arrivals(
         latencies=tuple(sorted(accepted[serial] - arrived[serial] for serial in accepted)),

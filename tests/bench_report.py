@@ -75,9 +75,9 @@ def _notes(outcomes: Sequence[Outcome], extent: Extent, floor: float) -> str:
     notes = [f"- {_system(outcome).name}: {_system(outcome).settings}." for outcome in outcomes]
     notes += [
         f"- {extent.messages} SMS at random over {extent.minutes * extent.period:g} s, the same for each system, two "
-        "of them right after each start of a new `bin/poll`. A daemon's idle time begins 3 s after its first look at the "
-        "stick; homesim's is all of cron's minute, the start of Python included. RSS is summed over the processes; at "
-        "work it has the old and the new run of homesim in it while one hands over to the other.",
+        f"of them right after each start of a new `bin/poll`. A daemon's idle time begins {extent.warm_up:g} s after "
+        "its first look at the stick; homesim's is all of cron's minute, the start of Python included. RSS is summed "
+        "over the processes; at work the old and the new run of homesim are both in it while one hands over.",
         "- The backlog waits in the spool while Telegram is away; the clock runs from its return, with Telegram's "
         "limit of one message a second. The other measures have no such limit, which the hooks would not keep.",
         f"- Emulated E3372 with 20 ms an answer, stand-in on loopback. Alone they take {1000 * floor:.1f} ms of each "
@@ -94,6 +94,7 @@ def _machine(outcomes: Sequence[Outcome]) -> str:
         f"{_value('/proc/cpuinfo', 'model name', ':') or platform.machine()}, {os.cpu_count()} cores",
         f"Linux {platform.release()}",
         _value("/etc/os-release", "PRETTY_NAME", "=").strip('"') or platform.system(),
+        f"load average at the end {os.getloadavg()[0]:.2f}",
         *(f"{_system(o).name}: {_version(_system(o))}" for o in outcomes if _system(o).installed()),
     ]
     return f"Measured on {'; '.join(parts)}."
@@ -109,7 +110,7 @@ def _version(system: System) -> str:
     done = subprocess.run(
         system.version, capture_output=True, text=True, check=False, env={**os.environ, "PATH": PATH}
     )
-    return (done.stdout or done.stderr).strip().partition("\n")[0]
+    return re.split(r"[,\n]", (done.stdout or done.stderr).strip())[0]
 
 
 def _system(outcome: Outcome) -> System:

@@ -31,16 +31,18 @@ from rig import Rig
 
 PHASES = ("received", "done", "answered")  # of a command and of a request, in their order
 
-NAMED = frozenset(
-    "mkdir mkdirat unlink unlinkat rmdir rename renameat renameat2 link linkat symlink symlinkat truncate chmod "
-    "fchmodat chown lchown fchownat mknod mknodat utime utimes utimensat setxattr creat".split()
-)  # change what their path names
-OPENED = frozenset(
-    "write pwrite64 writev pwritev pwritev2 fsync fdatasync ftruncate fallocate fchmod fchown copy_file_range "
-    "sendfile splice".split()
-)  # change, or make durable, what their descriptor is open on
+NAMED = frozenset({
+    "mkdir", "mkdirat", "unlink", "unlinkat", "rmdir", "rename", "renameat", "renameat2", "link", "linkat",
+    "symlink", "symlinkat", "truncate", "chmod", "fchmodat", "chown", "lchown", "fchownat", "mknod", "mknodat",
+    "utime", "utimes", "utimensat", "setxattr", "creat",
+})  # change what their path names  # fmt: skip
+OPENED = frozenset({
+    "write", "pwrite64", "writev", "pwritev", "pwritev2", "fsync", "fdatasync", "ftruncate", "fallocate", "fchmod",
+    "fchown", "copy_file_range", "sendfile", "splice",
+})  # change, or make durable, what their descriptor is open on  # fmt: skip
 OPENING = frozenset({"open", "openat", "openat2"})
-CALLS = NAMED | OPENED | OPENING
+
+_ALL = ",".join(f"?{name}" for name in sorted(NAMED | OPENED | OPENING | {"sendto"}))  # ?: where there is one
 
 _CHANGING = re.compile(r"O_(CREAT|TRUNC|WRONLY|RDWR)")
 _LINE = re.compile(r"(\d+) +(.*)")
@@ -149,7 +151,7 @@ def record(rig: Rig, *, arguments: tuple[str, ...] = ()) -> Record:
     """Run bin/poll to its end and list its steps."""
     commands, requests = len(rig.stick.commands), len(rig.api.requests)
     with _Log() as log:
-        pid = _strace(rig, log, f"-y -s 4096 -f -e trace={','.join(sorted(CALLS | {'sendto'}))}", "", arguments)
+        pid = _strace(rig, log, f"-y -s 4096 -f -e trace={_ALL}", "", arguments)
         calls = parse(log.read_text())
     hooks = [
         HookStep(kind, nth, phase, text)
@@ -208,7 +210,7 @@ class _Log:
     """A file for strace's output, outside what is traced."""
 
     def __enter__(self) -> Path:
-        self._file = tempfile.NamedTemporaryFile(prefix="homesim-strace-")  # noqa: SIM115
+        self._file = tempfile.NamedTemporaryFile(prefix="homesim-strace-")
         return Path(self._file.name)
 
     def __exit__(self, *error: object) -> None:

@@ -3,13 +3,23 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import resource
+import signal
+import subprocess
 from datetime import timedelta
+from pathlib import Path
 
 import botapi_faults as api_faults
 import pdus
 import pytest
-from rig import Rig, now
-from stick import PROFILES, Sim, Trouble
+from botapi import Chat
+from rig import BIN, Rig, now
+from stick import PROFILES, PtyPort, Sim, Stick, Trouble
+
+from homesim import __version__
+from homesim.run import describe
 
 CODE = "Your code is 482913, never tell it to anybody"
 # What stops other readers: compressed, trailing bytes, odd UCS2, part 0, 255 parts, a header longer than its
@@ -343,3 +353,273 @@ class TestTelegram:
         assert run.returncode in (75, 78)  # 75 where PySocks is installed and the proxy is not there
         assert run.returncode == 75 or "python3-socks" in run.stderr
         assert "secretpw" not in run.stderr
+
+
+class TestLingering:
+    def test_what_arrives_is_forwarded_at_once(self, rig: Rig) -> None:
+        with rig.lingering():
+            for number in range(3):
+                rig.stick.deliver(pdus.deliver(f"live {number}", time=now()))
+                rig.api.wait_for(lambda api, n=number: f"live {n}" in api.text())  # type: ignore[misc]
+            rig.stick.wait_for(lambda stick: not stick.stored())
+
+    def test_without_notices_and_counts_it_is_found_all_the_same(self, rig: Rig) -> None:
+        rig.stick.faults.no_notices()
+        rig.stick.faults.miscount(-1)
+        with rig.lingering():
+            rig.stick.deliver(pdus.deliver("unannounced", time=now()))
+            rig.api.wait_for(lambda api: "unannounced" in api.text(), timeout=20)
+
+    @pytest.mark.parametrize("line", [b"^LTERSRP:-90,-10", b"^CEND:1,0,104,16", b"\x00\x00", b"^SMMEMFULL:\"SM\"", b"+CGEV: x"])
+    def test_lines_that_libgammu_does_not_know_stall_nothing(self, rig: Rig, line: bytes) -> None:
+        """Each of them costs libgammu's next call 20 to 200 s (facts: gotcha 15)."""
+        with rig.lingering():
+            for number in range(3):
+                rig.stick.say(line)
+                rig.stick.deliver(pdus.deliver(f"live {number}", time=now()))
+                rig.api.wait_for(lambda api, n=number: f"live {n}" in api.text())  # type: ignore[misc]
+
+    def test_it_leaves_when_the_next_run_is_at_the_door(self, rig: Rig) -> None:
+        with rig.lingering(2) as first:
+            second = rig.start("--linger", "20")
+            assert first.wait(timeout=30) == 0
+            rig.stick.deliver(pdus.deliver("to the second", time=now()))
+            rig.api.wait_for(lambda api: "to the second" in api.text())
+            assert second.poll() is None
+
+    def test_only_one_run_waits_at_the_door(self, rig: Rig) -> None:
+        with rig.lingering(30) as first:
+            waiting = rig.start("--linger", "5")
+            third = rig.poll("--linger", "5")
+            assert (third.returncode, third.stdout, third.stderr) == (0, "", "")
+            assert waiting.wait(timeout=30) == 0
+            assert first.poll() is None
+
+    def test_a_run_killed_while_it_holds_the_lock_leaves_it_free(self, rig: Rig) -> None:
+        with rig.lingering(30):
+            pass
+        rig.stick.deliver(pdus.deliver("afterwards"))
+        assert rig.poll().returncode == 0
+        assert "afterwards" in rig.api.text()
+
+    def test_an_idle_run_writes_nothing_below_the_state_folder(self, rig: Rig) -> None:
+        rig.stick.deliver(pdus.deliver("before"))
+        assert rig.poll().returncode == 0
+        before = _snapshot(rig)
+        assert rig.poll("--linger", "7").returncode == 0
+        assert _snapshot(rig) == before
+
+    def test_requests_is_not_loaded_before_there_is_something_to_send(self, rig: Rig) -> None:
+        with rig.lingering() as process:
+            maps = Path(f"/proc/{process.pid}/maps").read_text()
+            assert "gammu" in maps
+            assert "_ssl" not in maps
+            rig.stick.deliver(pdus.deliver("now"))
+            rig.api.wait_for(lambda api: "now" in api.text())
+            assert "_ssl" in Path(f"/proc/{process.pid}/maps").read_text()
+
+    def test_the_status_tells_health_what_was_seen(self, rig: Rig) -> None:
+        rig.stick.store("ME", None, pdus.deliver("x"))
+        rig.stick.faults.on("CMGD", Trouble(answer="OK"))
+        assert rig.poll().returncode == 0
+        status = rig.status()
+        assert status["sim"] == "READY"
+        assert status["registration"] == "HomeNetwork"
+        assert status["signal"] == 60
+        assert status["memories"] == {"SM": {"used": 0, "free": 50}, "ME": {"used": 1, "free": 22}}
+        assert status["spool"] == {"new": 0, "parts": 0, "failed": 0}
+        assert status["error"] == ""
+        assert status["answered"] <= status["updated"]
+        answered = status["answered"]
+        rig.stick.faults.freeze()
+        assert rig.poll().returncode == 75
+        status = rig.status()
+        assert status["answered"] == answered
+        assert "no answer" in status["error"]
+
+    def test_a_deadline_ends_a_run_in_which_nothing_moves(self, rig: Rig) -> None:
+        """SIGSTOP is the nearest thing to a C call that never returns: the kernel's timer goes on."""
+        with rig.lingering(30) as process:
+            timers = Path(f"/proc/{process.pid}/timers")
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            ignored = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigIgn")), 16)
+            caught = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt")), 16)
+            assert not (ignored | caught) >> (signal.SIGALRM - 1) & 1
+            assert timers.exists()
+            process.send_signal(signal.SIGALRM)
+            assert process.wait(timeout=10) == -signal.SIGALRM
+
+
+class TestSeveralModems:
+    def test_a_frozen_stick_does_not_hold_up_the_other(self, rig: Rig) -> None:
+        other = Stick("E303")
+        with PtyPort(other, rig.folder / "other"):
+            rig.configure(more=f'[modem.work]\ndevice = "{rig.folder}/other"\nchat_id = 5550002\n')
+            rig.api.chats[5550002] = Chat(5550002)
+            rig.stick.faults.freeze()
+            other.deliver(pdus.deliver("from the other", time=now()))
+            run = rig.poll()
+            assert run.returncode == 75
+            [sent] = rig.api.sent
+            assert sent.chat_id == 5550002
+            assert "\nwork · " in sent.text
+            assert other.stored() == {}
+
+    def test_one_can_be_named(self, rig: Rig) -> None:
+        rig.configure(more='[modem.work]\ndevice = "/dev/null"\n')
+        assert rig.poll("--modem", "home").returncode == 0
+        assert rig.poll("--modem", "work").returncode == 75
+
+
+class TestDryRun:
+    def test_shows_and_changes_nothing(self, rig: Rig) -> None:
+        rig.stick.deliver(pdus.deliver(CODE, "BANK", time=now()))
+        rig.stick.deliver(pdus.deliver("half of it", udh=[(0, bytes([8, 2, 1]))]))
+        before = rig.stick.stored()
+        run = rig.poll("--dry-run")
+        assert run.returncode == 0
+        assert f"BANK\n{CODE}\nhome · " in run.stdout
+        assert "[ Copy 482913 ]" in run.stdout
+        assert "half of it" in run.stdout
+        assert "incomplete" in run.stdout
+        assert rig.stick.stored() == before
+        assert not any("CMGD" in command.text for command in rig.stick.commands)
+        assert rig.api.requests == []
+        assert not rig.state.exists()
+
+    def test_never_tries_a_pin(self, python: str) -> None:
+        with Rig(python, pin="1234") as rig:
+            rig.configure(modem='pin = "9999"')
+            assert rig.poll("--dry-run").returncode == 75
+            assert rig.stick.pin_tries_left == 3
+
+    def test_works_beside_a_run_and_shows_the_spool(self, rig: Rig) -> None:
+        rig.api.down()
+        rig.stick.deliver(pdus.deliver("in the spool"))
+        rig.poll()
+        with rig.lingering():
+            run = rig.poll("--dry-run")
+            assert run.returncode == 0
+            assert "in the spool" in run.stdout
+            assert "another run holds the lock" in run.stdout
+
+
+class TestPrivacy:
+    SECRETS = ("482913", "never tell", "01701234567", "701234567")
+
+    def test_nothing_secret_is_said_on_a_terminal_at_any_level(self, rig: Rig) -> None:
+        """Through everything that can go wrong on the way."""
+        pdu = pdus.deliver(CODE, "+491701234567", time=now())
+        said = ""
+        faults = [
+            [api_faults.honest()],
+            [api_faults.lost_answer()],
+            [api_faults.gateway(502)],
+            [api_faults.portal()],
+            [api_faults.refusal(400, "Bad Request: no")] * 2,
+        ]
+        for number, some in enumerate(faults):
+            rig.api.order(*some)
+            rig.stick.deliver(pdus.deliver(CODE, "+491701234567", time=now() + timedelta(seconds=number)))
+            said += _on_a_terminal(rig, "--linger", "0", "-v")
+        rig.api.down()
+        rig.stick.faults.on("CMGD", Trouble(answer="ERROR"))
+        rig.stick.deliver(pdu)
+        said += _on_a_terminal(rig, "--linger", "0", "-v")
+        assert "forwarded" in said
+        for secret in (*self.SECRETS, rig.api.token, rig.api.token.split(":")[1], pdu, pdu[30:]):
+            assert secret not in said
+
+    def test_no_other_user_can_read_anything(self, rig: Rig) -> None:
+        rig.api.down()
+        rig.stick.deliver(pdus.deliver(CODE))
+        rig.stick.deliver(pdus.long_sms("x" * 300, reference=1)[0])
+        rig.poll()
+        for path in [rig.state, *rig.state.rglob("*")]:
+            assert path.stat().st_mode & 0o077 == 0, path
+        assert (rig.run_folder / "home.json").stat().st_mode & 0o077 == 0
+
+    def test_the_process_list_shows_no_secret(self, rig: Rig) -> None:
+        with rig.lingering() as process:
+            command = Path(f"/proc/{process.pid}/cmdline").read_text() + Path(f"/proc/{process.pid}/environ").read_text()
+            assert rig.api.token not in command
+
+    def test_a_bug_shows_its_traceback_without_values(self) -> None:
+        try:
+            try:
+                raise KeyError(CODE)
+            except KeyError:
+                raise ValueError("123456789:AAFakeToken") from None
+        except ValueError as error:
+            said = describe(error)
+        assert "ValueError" in said
+        assert "test_poll.py" in said
+        for secret in (*self.SECRETS, "AAFakeToken"):
+            assert secret not in said.replace("raise KeyError(CODE)", "").replace('"123456789:AAFakeToken"', "")
+
+
+class TestCommandLine:
+    def test_usage_errors(self, rig: Rig) -> None:
+        assert rig.poll("--linger", "soon").returncode == 2
+        assert rig.poll("--linger", "-1").returncode == 2
+        run = rig.poll("--modem", "nobody")
+        assert run.returncode == 2
+        assert run.stderr == f"homesim-poll: --modem: no [modem.nobody] in {rig.config}\n"
+
+    def test_help_and_version(self, rig: Rig) -> None:
+        assert "--dry-run" in rig.poll("--help").stdout
+        assert rig.poll("--version").stdout == f"homesim-poll {__version__}\n"
+
+    def test_a_damaged_file_in_the_spool_stops_nothing(self, rig: Rig) -> None:
+        rig.api.down()
+        rig.stick.deliver(pdus.deliver("whole"))
+        rig.poll()
+        (rig.state / "new" / "20200101T000000Z-damaged.json").write_text('{"pdus": ["07')
+        (rig.state / "parts" / "20200101T000000Z-binary.json").write_bytes(b"\xff\x00")
+        rig.api.up()
+        assert rig.poll().returncode == 0
+        assert "whole" in rig.api.text()
+        assert len(rig.entries("failed")) == 2
+        assert rig.entries("new") == []
+
+    def test_a_full_disk_leaves_the_sms_on_the_stick(self, rig: Rig) -> None:
+        rig.poll()
+        rig.stick.deliver(pdus.deliver("no room"))
+
+        def no_room() -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+        process = rig.start("--linger", "0", preexec_fn=no_room)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 75
+        assert "SMS stay on the stick until there is room to write" in err
+        assert len(rig.stick.stored()) == 1
+        assert rig.poll().returncode == 0
+        assert "no room" in rig.api.text()
+
+
+def _snapshot(rig: Rig) -> list[tuple[str, int, int]]:
+    paths = [rig.state, *rig.state.rglob("*")]
+    return sorted((str(path), path.stat().st_mtime_ns, path.stat().st_ino) for path in paths)
+
+
+def _on_a_terminal(rig: Rig, *arguments: str) -> str:
+    """What a person sees who runs it by hand."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [rig.python, "-B", str(BIN / "poll"), "--config", str(rig.config), *arguments],
+        stdin=slave, stdout=slave, stderr=slave,
+    )  # fmt: skip
+    os.close(slave)
+    seen = b""
+    while True:
+        try:
+            octets = os.read(master, 65536)
+        except OSError:  # EIO: the last process on it has gone
+            break
+        if not octets:
+            break
+        seen += octets
+    os.close(master)
+    process.wait()
+    return seen.decode()

@@ -1,0 +1,541 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From the spool to the strict stand-in and its faults: nothing lost, nothing repeated without saying so.
+
+Delivery and its HTTP run as they are, in this process; only the pause between two messages is left out, except
+where the pace itself is looked at.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import botapi
+import pdus
+from botapi import BotApi, Chat, Fault
+from homesim import config, sms, telegram
+from homesim.delivery import ALONE, MAX_WAIT, Delivery
+from homesim.errors import ConfigError, HomesimError, TryAgain
+from homesim.spool import Entry, Spool
+from rig import now
+
+GROUP, SUPERGROUP, TOPIC = -4001, -1001557912345, 7
+LONG = 4 * 3600.0  # seconds: longer than any test
+REPEAT = "possible repeat"
+
+
+class Sending:
+    """A spool, a chat and a way to run Delivery on them, as often as wanted."""
+
+    def __init__(self, api: BotApi, folder: Path, *, chat_id: int | None = None, topic_id: int | None = None) -> None:
+        self.api = api
+        self.spool = Spool(folder / "home")
+        self.telegram = config.Telegram(api.token, chat_id or api.chat_id, topic_id, api.url, None, False)
+        self.modem = config.Modem("home", "/dev/sms", "dku2at", "at", None, None)
+        self.slept: list[float] = []
+
+    def put(self, text: str, *, time: datetime = pdus.TIME, sender: str = "Bank") -> Entry:
+        """An SMS that waits, long ones in parts."""
+        if len(pdus.ucs2(text)) <= 140:
+            made = [pdus.deliver(text, sender, alphabet="ucs2", time=time)]
+        else:
+            made = pdus.long_sms(text, sender, reference=1, alphabet="ucs2", time=time, time_step=timedelta(0))
+        entry = Entry(sms.name(made), tuple(made), received=time.timestamp())
+        self.spool.put("new", entry)
+        return entry
+
+    def run(self, *, sleep: Callable[[float], None] | None = None) -> tuple[HomesimError | None, float | None]:
+        """One run of the program: its problem, and when to try again."""
+        delivery = Delivery(self.spool, self.telegram, self.modem)
+        pause = delivery.send_waiting(time.monotonic() + LONG, sleep or self.slept.append)
+        return delivery.problem, pause
+
+    def wait_is_over(self) -> None:
+        self.spool.set_state("not-before", {})
+
+    def names(self, folder: str) -> list[str]:
+        return [entry.name for entry in self.spool.entries(folder)]
+
+    def texts(self) -> list[str]:
+        return [sent.text for sent in self.api.sent]
+
+    def bodies(self) -> list[str]:
+        """What the chat's messages say, between the line of the sender and that of the modem."""
+        return [re.sub(r"^[^\n]*\n|\n[^\n]*$", "", text) for text in self.texts()]
+
+
+@pytest.fixture
+def api() -> Iterator[BotApi]:
+    with BotApi() as api:
+        yield api
+
+
+@pytest.fixture
+def sending(api: BotApi, tmp_path: Path) -> Sending:
+    return Sending(api, tmp_path)
+
+
+# Outcomes of facts/telegram.md section 2
+
+NOT_DELIVERED = [
+    botapi.gateway(502),
+    botapi.gateway(503),
+    botapi.too_many(0),
+    botapi.redirect(),
+    botapi.refusal(409, "Conflict: terminated by other getUpdates request"),
+]
+PERHAPS_DELIVERED = [
+    botapi.reset(),
+    botapi.lost_answer(),
+    botapi.lost_answer(reset=True),
+    botapi.truncated(),
+    botapi.portal(),
+    botapi.not_ok(),
+    botapi.gateway(504),
+    botapi.gateway(504, delivers=True),
+    botapi.gateway(500),
+    botapi.refusal(500, "Internal Server Error: restart"),
+]
+CONFIGURATION = [
+    botapi.refusal(401, "Unauthorized"),
+    botapi.refusal(401, "Unauthorized: invalid token specified"),
+    botapi.refusal(403, "Forbidden: bot was blocked by the user"),
+    botapi.refusal(403, "Forbidden: bot can't initiate conversation with a user"),
+    botapi.refusal(404, "Not Found"),
+    botapi.refusal(421, "Misdirected Request: unallowed token specified"),
+    botapi.refusal(400, "Bad Request: chat not found"),
+    botapi.refusal(400, "Bad Request: chat_id is empty"),
+    botapi.refusal(400, "Logged out"),
+    botapi.refusal(400, "Bad Request: not enough rights to send text messages to the chat"),
+    botapi.refusal(400, "Bad Request: have no rights to send a message"),
+    botapi.refusal(400, "Bad Request: CHAT_RESTRICTED"),
+    botapi.refusal(400, "Bad Request: CHAT_WRITE_FORBIDDEN"),
+    botapi.refusal(400, "Bad Request: TOPIC_CLOSED"),
+]
+REFUSED = [
+    botapi.empty_400(),
+    botapi.refusal(413, "Request Entity Too Large"),
+    botapi.refusal(400, "Bad Request: message is too long"),
+    botapi.refusal(400, "Bad Request: BUTTON_COPY_TEXT_INVALID"),
+    botapi.refusal(400, "Bad Request: entity begins after the end of the text at UTF-16 offset 9"),
+]
+
+
+def name_of(fault: Fault) -> str:
+    return fault.name
+
+
+@pytest.mark.parametrize("fault", NOT_DELIVERED, ids=name_of)
+def test_what_was_not_delivered_stays_and_is_sent_again_unmarked(fault: Fault, sending: Sending) -> None:
+    entry = sending.put("hello")
+    sending.api.order(fault)
+    problem, pause = sending.run()
+    assert type(problem) is TryAgain
+    assert pause
+    assert sending.names("new") == [entry.name]
+    assert not sending.texts()
+    assert sending.run() == (None, None)
+    assert sending.bodies() == ["hello"]
+    assert REPEAT not in sending.api.text()
+    assert sending.spool.sent(entry.name)
+
+
+@pytest.mark.parametrize("fault", PERHAPS_DELIVERED, ids=name_of)
+@pytest.mark.parametrize("same_run", [True, False])
+def test_what_was_perhaps_delivered_is_marked_as_possible_repeat(
+    fault: Fault, same_run: bool, sending: Sending
+) -> None:
+    entry = sending.put("hello")
+    sending.api.order(fault)
+    delivery = Delivery(sending.spool, sending.telegram, sending.modem)
+    assert delivery.send_waiting(time.monotonic() + LONG)
+    assert type(delivery.problem) is TryAgain
+    assert sending.names("new") == [entry.name]
+    if same_run:
+        assert delivery.send_waiting(time.monotonic() + LONG) is None
+        assert delivery.problem is None
+    else:
+        assert sending.run() == (None, None)
+    *first, last = sending.texts()
+    assert len(first) == fault.delivers
+    assert REPEAT in last
+    assert not any(REPEAT in text for text in first)
+    assert sending.spool.sent(entry.name)
+    assert not sending.names("new")
+    sending.put("another", time=now())
+    sending.run()
+    assert REPEAT not in sending.texts()[-1]
+
+
+def test_refused_connections(sending: Sending) -> None:
+    entry = sending.put("hello")
+    sending.api.down()
+    problem, pause = sending.run()
+    assert type(problem) is TryAgain
+    assert pause
+    assert sending.names("new") == [entry.name]
+    sending.api.up()
+    assert sending.run() == (None, None)
+    assert REPEAT not in sending.api.text()
+
+
+def test_a_server_that_says_nothing(sending: Sending, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telegram, "READ", 0.05)
+    sending.put("hello")
+    sending.api.order(botapi.hang())
+    assert type(sending.run()[0]) is TryAgain
+    sending.api.release()
+    monkeypatch.undo()
+    assert sending.run() == (None, None)
+    assert [REPEAT in text for text in sending.texts()] == [True]
+
+
+@pytest.mark.parametrize("fault", CONFIGURATION, ids=name_of)
+def test_what_a_person_must_change_keeps_everything_and_tries_no_more(fault: Fault, sending: Sending) -> None:
+    names = [sending.put(f"hello {number}", time=pdus.TIME + timedelta(seconds=number)).name for number in range(2)]
+    sending.api.order(fault)
+    problem, pause = sending.run()
+    assert isinstance(problem, ConfigError)
+    assert sending.api.token not in str(problem)
+    assert len(sending.api.requests) == 1
+    assert sending.names("new") == names
+    assert not sending.names("failed")
+    assert pause is None or pause > 0
+    assert sending.run() == (None, None)
+    assert sending.bodies() == ["hello 0", "hello 1"]
+    assert REPEAT not in sending.api.text()
+
+
+@pytest.mark.parametrize("fault", REFUSED, ids=name_of)
+def test_a_refused_message_is_tried_plain_then_set_aside_and_the_next_goes_on(fault: Fault, sending: Sending) -> None:
+    first, _ = sending.put("Your code is 482913"), sending.put("good", time=pdus.TIME + timedelta(seconds=1))
+    sending.api.order(fault, times=2)
+    assert sending.run() == (None, None)
+    plain = sending.api.requests[1].params
+    assert "entities" not in plain
+    assert "reply_markup" not in plain
+    assert sending.bodies() == ["good"]
+    (failed,) = sending.spool.entries("failed")
+    assert (failed.name, failed.pdus) == (first.name, first.pdus)
+    assert fault.name.split(" ")[-1] in failed.reason or str(fault.name) == "bare 400"
+    assert sending.api.token not in failed.reason
+    assert not sending.names("new")
+    assert not sending.spool.sent(first.name)
+
+
+@pytest.mark.parametrize("fault", REFUSED, ids=name_of)
+def test_what_is_taken_plain_is_sent(fault: Fault, sending: Sending) -> None:
+    sending.put("Your code is 482913")
+    sending.api.order(fault)
+    assert sending.run() == (None, None)
+    assert sending.bodies() == ["Your code is 482913"]
+    assert not sending.api.sent[0].entities
+    assert not sending.names("failed")
+
+
+def test_a_group_that_became_a_supergroup(api: BotApi, tmp_path: Path) -> None:
+    api.chats = {
+        GROUP: Chat(GROUP, "group", migrated_to=SUPERGROUP),
+        SUPERGROUP: Chat(SUPERGROUP, "supergroup"),
+    }
+    sending = Sending(api, tmp_path, chat_id=GROUP)
+    for number in range(2):
+        sending.put(f"hello {number}")
+        assert sending.run() == (None, None)
+    assert sending.bodies() == ["hello 0", "hello 1"]
+    assert [request.params["chat_id"] for request in api.requests] == list(map(str, [GROUP, SUPERGROUP, SUPERGROUP]))
+    assert REPEAT not in api.text()
+    moved = Sending(api, tmp_path, chat_id=SUPERGROUP)  # the configuration is put right
+    moved.put("hello 2")
+    assert moved.run() == (None, None)
+
+
+def test_a_topic_that_is_gone(api: BotApi, tmp_path: Path) -> None:
+    api.chats = {SUPERGROUP: Chat(SUPERGROUP, "supergroup", topics=frozenset({TOPIC}))}
+    for topic, expected in ((TOPIC, TOPIC), (TOPIC + 1, None)):
+        sending = Sending(api, tmp_path, chat_id=SUPERGROUP, topic_id=topic)
+        sending.put(f"hello {topic}")
+        assert sending.run() == (None, None)
+        assert api.sent[-1].topic_id == expected
+    assert REPEAT not in api.text()
+
+
+# Waiting
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(1, 1), (30, 30), (10**9, MAX_WAIT)])
+def test_retry_after_outlives_the_run(asked: int, waited: float, sending: Sending) -> None:
+    sending.put("hello")
+    sending.api.order(botapi.too_many(asked))
+    problem, pause = sending.run()
+    assert type(problem) is TryAgain
+    assert pause is not None
+    assert 0 < waited - pause < 0.9 or pause == waited
+    problem, pause = sending.run()
+    assert type(problem) is TryAgain
+    assert len(sending.api.requests) == 1
+    sending.wait_is_over()
+    assert sending.run() == (None, None)
+    assert REPEAT not in sending.api.text()
+
+
+@pytest.mark.parametrize("ahead", [-10 * 365 * 86400.0, -1.0, MAX_WAIT + 60, 10 * 365 * 86400.0])
+def test_a_clock_that_jumped_does_not_make_it_wait(ahead: float, sending: Sending) -> None:
+    sending.put("hello")
+    sending.spool.set_state("not-before", {"time": time.time() + ahead})
+    assert sending.run() == (None, None)
+    assert sending.bodies() == ["hello"]
+
+
+# Order
+
+
+def test_order_is_that_of_the_smsc_and_a_fresh_code_goes_first_and_alone(sending: Sending) -> None:
+    moment = now()
+    texts = ["third", "first", "second", "fourth", "fifth"]
+    ages = {"first": 900, "second": 800, "third": 700, "fourth": 100, "fifth": 50}
+    for text in texts:
+        sending.put(text, time=moment - timedelta(seconds=ages[text]))
+    sending.put("Your old code is 111111", time=moment - timedelta(seconds=850))
+    sending.put("Your code is 482913", time=moment - timedelta(seconds=30))
+    assert sending.run() == (None, None)
+    code, packed = sending.texts()
+    assert "482913" in code
+    assert sending.api.sent[0].reply_markup
+    places = [packed.index(word) for word in ("first", "111111", "second", "third", "fourth", "fifth")]
+    assert places == sorted(places)
+
+
+def test_what_comes_meanwhile_and_is_urgent_overtakes(sending: Sending) -> None:
+    for number in range(3):
+        sending.put(f"old {number}", time=pdus.TIME + timedelta(seconds=number))
+    sending.api.on_request = lambda phase, _: (
+        sending.put("Your code is 482913", time=now()) and None
+        if phase == "received" and len(sending.api.requests) == 1
+        else None
+    )
+    assert sending.run() == (None, None)
+    assert [body[:5] for body in sending.bodies()] == ["old 0", "Your ", "old 1", "old 2"]
+
+
+# Many
+
+
+def entities_of(sending: Sending, kind: str) -> list[str]:
+    found = []
+    for sent in sending.api.sent:
+        units = sent.text.encode("utf-16-le")
+        for entity in sent.entities:
+            if entity["type"] == kind:
+                found.append(units[entity["offset"] * 2 :][: entity["length"] * 2].decode("utf-16-le"))
+    return found
+
+
+@pytest.mark.parametrize("length", [1, 60])
+def test_a_backlog_goes_out_in_few_messages_each_sms_whole(length: int, api: BotApi, tmp_path: Path) -> None:
+    """300 in seconds, within the rate that Telegram bears; their formatting too (Telegram takes 100 entities)."""
+    with BotApi(rate=True) as strict:
+        sending = Sending(strict, tmp_path)
+        wanted = [f"<{number:03}>" + "🙂"[: length - 1] * (length // 3) for number in range(300)]
+        for number, text in enumerate(wanted):
+            sending.put(text, time=pdus.TIME + timedelta(seconds=number), sender=f"+4930{number:03}")
+        assert sending.run(sleep=time.sleep) == (None, None)
+        assert len(strict.requests) == len(strict.sent) <= 12
+        found = [line for text in sending.texts() for line in text.split("\n") if line in set(wanted)]
+        assert found == wanted
+        assert entities_of(sending, "bold") == [f"+4930{number:03}" for number in range(300)]
+        assert not sending.names("new")
+
+
+def test_pace_is_kept_with_messages_that_come_one_by_one(tmp_path: Path) -> None:
+    with BotApi(rate=True) as strict:
+        sending = Sending(strict, tmp_path)
+        texts = iter("abcdefg")
+        sending.put(next(texts))
+
+        def arrive(phase: str, _: object) -> None:
+            if phase == "done" and (text := next(texts, "")):
+                sending.put(text)
+
+        strict.on_request = arrive
+        assert sending.run(sleep=time.sleep) == (None, None)
+        assert sending.bodies() == list("abcdefg")
+        assert len(strict.requests) == 7
+
+
+def test_a_message_refused_in_a_pack_takes_no_other_with_it(sending: Sending) -> None:
+    entries = [sending.put(f"m{number}", time=pdus.TIME + timedelta(seconds=number)) for number in range(8)]
+
+    def refuse_the_fourth(phase: str, request: botapi.Request) -> None:
+        if phase == "answered":
+            upcoming()
+
+    def upcoming() -> None:
+        """The next request holds m3 when everything before it is sent, or when all go together."""
+        waiting = sending.names("new")
+        sending.api.faults.clear()
+        if waiting and entries[3].name in waiting[:1]:
+            sending.api.order(*REFUSED[2:3], times=2)
+
+    sending.api.order(REFUSED[2])
+    sending.api.on_request = refuse_the_fourth
+    assert sending.run() == (None, None)
+    assert sorted(sending.bodies()) == [f"m{number}" for number in (0, 1, 2, 4, 5, 6, 7)]
+    assert sending.bodies() == sorted(sending.bodies())
+    assert sending.names("failed") == [entries[3].name]
+
+
+@pytest.mark.parametrize("fault", [botapi.lost_answer(), botapi.gateway(502)], ids=name_of)
+def test_a_pack_that_failed_goes_again(fault: Fault, sending: Sending) -> None:
+    for number in range(ALONE + 2):
+        sending.put(f"m{number}", time=pdus.TIME + timedelta(seconds=number))
+    sending.api.order(fault)
+    sending.run()
+    assert sending.run() == (None, None)
+    assert len(sending.api.sent) == 1 + fault.delivers
+    assert sending.texts()[-1].count(REPEAT) == (ALONE + 2) * fault.delivers
+
+
+# Split messages
+
+WORDS = " ".join(f"word{number:04}" for number in range(1200))  # three messages
+
+
+def joined(sending: Sending) -> str:
+    return "".join(sending.bodies())
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+@pytest.mark.parametrize("fault", [botapi.gateway(502), botapi.too_many(1)], ids=name_of)
+def test_a_split_message_goes_on_at_the_part_that_failed(part: int, fault: Fault, sending: Sending) -> None:
+    sending.put(WORDS)
+    sending.api.order(*[botapi.honest()] * part, fault)
+    assert type(sending.run()[0]) is TryAgain
+    sending.wait_is_over()
+    assert sending.run() == (None, None)
+    assert joined(sending) == WORDS
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_a_split_message_repeats_only_the_part_in_doubt(part: int, sending: Sending) -> None:
+    sending.put(WORDS)
+    sending.api.order(*[botapi.honest()] * part, botapi.lost_answer())
+    assert type(sending.run()[0]) is TryAgain
+    assert sending.run() == (None, None)
+    bodies = sending.bodies()
+    assert len(bodies) == 4
+    assert bodies.pop(part) == bodies[part]
+    assert "".join(bodies) == WORDS
+
+
+def test_a_very_long_message_keeps_the_pace(tmp_path: Path) -> None:
+    """A long undecodable one has more parts than Telegram takes at once."""
+    with BotApi(rate=True) as strict:
+        sending = Sending(strict, tmp_path)
+        made = ["00" * 4000 + f"{number:02X}" for number in range(4)]
+        name = sms.name([pdus.deliver()])
+        sending.spool.put("new", Entry(name, tuple(made)))
+        assert sending.run(sleep=time.sleep) == (None, None)
+        assert len(strict.requests) == len(strict.sent) > 6
+        assert sending.spool.sent(name)
+
+
+# What a kill or a full disk leaves
+
+
+def test_a_pack_that_arrived_takes_none_with_it_that_was_not_in_it(sending: Sending) -> None:
+    """`delivered` names what is in the pack and nothing else: a code in doubt, sent before, may be lost."""
+    code = sending.put("Your code is 482913", time=now() - timedelta(seconds=60))
+    sending.api.order(botapi.reset())
+    sending.run()
+    big = "x" * 1900  # two fit in one message, the code does not
+    for number in range(4):
+        sending.put(big + str(number), time=pdus.TIME + timedelta(seconds=number))
+    old = replace(code, name=code.name, pdus=tuple(pdus.deliver("x482913", time=now()) for _ in range(1)))
+    sending.spool.put("new", old)  # no longer a fresh code, so that the pack goes first
+    seen = sending.spool.root / "seen"
+
+    def disk_fails(phase: str, _: object) -> None:
+        if phase == "done":
+            seen.rename(seen.with_name("seen.away"))
+
+    sending.api.on_request = disk_fails
+    with pytest.raises(TryAgain):
+        sending.run()
+    sending.api.on_request = None
+    seen.with_name("seen.away").rename(seen)
+    sending.run()
+    assert "x482913" in sending.api.text()
+
+
+@pytest.mark.parametrize("several", [1, ALONE + 2])
+def test_what_was_in_flight_at_a_kill_is_repeated_once_and_says_so(several: int, sending: Sending) -> None:
+    """A run that is ended between the answer and the mark: the disk fails right then."""
+    for number in range(several):
+        sending.put(f"m{number}", time=pdus.TIME + timedelta(seconds=number))
+    seen = sending.spool.root / "seen"
+
+    def disk_fails(phase: str, _: object) -> None:
+        if phase == "done":
+            seen.rename(seen.with_name("seen.away"))
+
+    sending.api.on_request = disk_fails
+    with pytest.raises(TryAgain):
+        sending.run()
+    sending.api.on_request = None
+    seen.with_name("seen.away").rename(seen)
+    assert sending.run() == (None, None)
+    assert not sending.names("new")
+    if several == 1:
+        assert [REPEAT in text for text in sending.texts()] == [False, True]
+    else:
+        assert len(sending.texts()) == 1
+
+
+# Any faults in any order
+
+any_faults = st.sampled_from([botapi.honest(), *NOT_DELIVERED, *PERHAPS_DELIVERED, *CONFIGURATION[:3]])
+arrivals = st.lists(st.integers(1, 6), min_size=1, max_size=4)
+
+
+@settings(deadline=None, derandomize=True, max_examples=50)
+@given(arrivals, st.lists(any_faults, max_size=8), st.booleans())
+def test_whatever_fails_everything_arrives_and_only_what_was_in_doubt_twice(
+    counts: list[int], faults: list[Fault], refused: bool
+) -> None:
+    with BotApi() as api, tempfile.TemporaryDirectory() as folder:
+        sending = Sending(api, Path(folder))
+        api.order(*faults)
+        wanted: list[str] = []
+        for count in counts:
+            for _ in range(count):
+                wanted.append(f"<{len(wanted)}>")
+                sending.put(wanted[-1], time=pdus.TIME + timedelta(seconds=len(wanted)))
+            sending.run()
+        for _ in faults:
+            sending.run()
+            assert Counter(sending.names("failed")) == Counter()
+        if refused:
+            sending.put("bad", time=pdus.TIME + timedelta(days=1))
+            api.order(REFUSED[2], times=2)
+        assert sending.run() == (None, None)
+        assert not sending.names("new")
+        assert len(sending.names("failed")) == refused
+        found = [(sms_text, REPEAT in sms_text) for text in sending.texts() for sms_text in text.split("\n\n")]
+        in_doubt = sum(fault in PERHAPS_DELIVERED for fault in faults)
+        for text in wanted:
+            marks = [marked for sms_text, marked in found if f"\n{text}\n" in sms_text]
+            assert 1 <= len(marks) <= 1 + in_doubt
+            assert all(marks[1:])
+        first_places = [sending.api.text().index(f"\n{text}\n") for text in wanted]
+        assert first_places == sorted(first_places)

@@ -1,0 +1,392 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The program ended by SIGKILL at every step that changes something outside, then run again.
+
+Whatever the step: every message is in the chat, only the one request in flight may be there twice (and then
+says so), nothing is left on the stick or in the spool, every file is whole and private. A power cut is more
+than a SIGKILL, since what was not fsynced is lost too: for that the order of the calls is held.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+import pdus
+import steps
+from botapi import Chat, refusal, too_many
+from conftest import pythons
+from homesim import sms
+from homesim.spool import Entry, Spool
+from rig import Rig, now
+from steps import Call, HookStep, Record, Step
+
+WORKERS = 4  # rigs at once: a run mostly waits
+TRIES = 5  # for a step of one thread that the other one may get in the way of
+RUNS = 5  # after the kill, until one says that all is well
+PRIVATE = {stat.S_IFDIR: 0o700, stat.S_IFREG: 0o600}
+PIN = "1234"
+SUPERGROUP = -1001234567890
+
+Prepare = Callable[[Rig], None]
+
+pytestmark = pytest.mark.skipif(bool(steps.strace_fails()), reason=f"strace: {steps.strace_fails()}")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What lies ready before the run that is killed, and what there is when all is over."""
+
+    prepare: Prepare
+    texts: Sequence[str]  # each in the chat, of each SMS or of each half of one
+    kinds: Sequence[str] = ("file", "request")  # of the steps that are new in this scenario
+    parts: int = 0  # entries that stay in parts/
+    refused: bool = False  # texts may be in failed/ instead
+    pin: str | None = None
+    poll: str = ""  # lines for the configuration
+
+    def rig(self) -> Rig:
+        return Rig(pythons()[0], pin=self.pin)
+
+    def make(self, rig: Rig) -> None:
+        rig.configure(poll=self.poll, modem=f'pin = "{self.pin}"' if self.pin else "")
+        self.prepare(rig)
+
+
+# --- scenarios ------------------------------------------------------------------------------------
+
+CODE = pdus.deliver("Your code is 482913", "BANK", time=now())
+LONG = pdus.long_sms("Dear customer, " + "this goes on, " * 14 + "and ends.", "LONG", reference=7, time=now())
+BROKEN = "07919471016700000499"
+OLD = [
+    pdus.deliver(f"Old news, number {number}", "NEWS", time=now() - timedelta(days=2, minutes=9 - number))
+    for number in range(5)
+]
+NOVEL = pdus.long_sms("Chapter one. " + "It rains. " * 410 + "The end.", "NOVEL", reference=9, time=pdus.TIME)
+LETTER = ["Part the first, ", "part the second."]
+HALVES = pdus.long_sms(LETTER, "LETTER", reference=5, time=pdus.TIME)
+
+
+def _everything(rig: Rig) -> None:
+    """SM and ME, a code, a long SMS over both, one that cannot be decoded; no folder is made yet."""
+    rig.stick.store("SM", None, CODE)
+    for memory, part in zip(("ME", "SM"), LONG, strict=True):
+        rig.stick.store(memory, None, part)
+    rig.stick.store("ME", None, BROKEN)
+
+
+def _one(rig: Rig) -> None:
+    _folders(rig)
+    rig.stick.store("SM", None, CODE)
+
+
+def _folders(rig: Rig) -> None:
+    Spool(rig.state)
+
+
+def _backlog(rig: Rig) -> None:
+    for pdu in OLD:
+        _spool(rig, pdu)
+
+
+def _spool(rig: Rig, *texts: str) -> None:
+    Spool(rig.state).put("new", Entry(sms.name(texts), texts, received=time.time()))
+
+
+def _doubtful(rig: Rig) -> None:
+    """A run was killed while it sent one message; since then older ones have come, too many to go alone."""
+    _spool(rig, *NOVEL)
+    assert steps.kill(rig, HookStep("request", 1, "done"))
+    assert len(rig.api.sent) == 1
+    for number in range(4):
+        _spool(rig, pdus.deliver(f"Older news {number}", "NEWS", time=pdus.TIME - timedelta(minutes=9 - number)))
+
+
+def _half(rig: Rig) -> None:
+    _folders(rig)
+    rig.stick.store("SM", None, HALVES[0])
+
+
+def _other_half(rig: Rig) -> None:
+    _half(rig)
+    assert rig.poll().returncode == 0
+    assert "incomplete" in rig.api.text()
+    rig.stick.store("SM", None, HALVES[1])
+
+
+def _refused(rig: Rig) -> None:
+    _spool(rig, OLD[0])
+    rig.api.order(refusal(400, "Bad Request: MESSAGE_ODD"), times=2)
+
+
+def _limited(rig: Rig) -> None:
+    _spool(rig, OLD[0])
+    rig.api.order(too_many(1))
+
+
+def _migrated(rig: Rig) -> None:
+    _spool(rig, OLD[0])
+    rig.api.chats[rig.api.chat_id] = Chat(rig.api.chat_id, "group", migrated_to=SUPERGROUP)
+    rig.api.chats[SUPERGROUP] = Chat(SUPERGROUP, "supergroup")
+
+
+OLD_TEXTS = [f"Old news, number {number}" for number in range(5)]
+SCENARIOS = {
+    "first": Scenario(_everything, ["482913", "Dear customer", BROKEN], ("file", "command", "request")),
+    "pin": Scenario(_one, ["482913"], ("file", "command"), pin=PIN),
+    "backlog": Scenario(_backlog, OLD_TEXTS),
+    "doubtful": Scenario(
+        _doubtful, ["Chapter one.", "The end.", *(f"Older news {number}" for number in range(4))]
+    ),
+    "novel": Scenario(lambda rig: _spool(rig, *NOVEL), ["Chapter one.", "The end."]),
+    "incomplete": Scenario(_half, LETTER[:1], poll="multipart_wait = 0", parts=1),
+    "completed": Scenario(_other_half, ["".join(LETTER), f"{LETTER[0]}[…]"], poll="multipart_wait = 0"),
+    "refused": Scenario(_refused, OLD_TEXTS[:1], refused=True),
+    "limited": Scenario(_limited, OLD_TEXTS[:1]),
+    "migrated": Scenario(_migrated, OLD_TEXTS[:1]),
+}
+SLOW = [(name, kind) for name, scenario in SCENARIOS.items() for kind in scenario.kinds]
+
+
+# --- what holds after a kill ----------------------------------------------------------------------
+
+
+def _whole(rig: Rig) -> list[str]:
+    """At any moment: every file but those in tmp/ is whole, and nobody else can read any."""
+    problems = []
+    for path in [rig.state, *rig.state.rglob("*")] if rig.state.exists() else []:
+        mode = path.stat().st_mode
+        if stat.S_IMODE(mode) != PRIVATE[stat.S_IFMT(mode)]:
+            problems.append(f"{path.relative_to(rig.state)} has mode {mode:o}")
+        if path.is_file() and path.parent.name not in ("tmp", "seen"):
+            try:
+                json.loads(path.read_text())
+            except ValueError:
+                problems.append(f"{path.relative_to(rig.state)} is not whole")
+    return problems
+
+
+def _again(rig: Rig) -> list[str]:
+    """Run until all is well; after one run, unless Telegram asked to be left alone."""
+    rig.api.faults.clear()
+    for count in range(1, RUNS + 1):
+        run = rig.poll()
+        if run.returncode == 0:
+            return []
+        if run.returncode != 75 or not (rig.state / "not-before").exists():
+            return [f"run {count} after the kill: exit {run.returncode}: {run.stdout}{run.stderr}".strip()]
+    return [f"{RUNS} runs after the kill were not enough"]
+
+
+def _arrived(rig: Rig, scenario: Scenario, flying: str) -> list[str]:
+    """Every text is there, once, or twice if it was in flight, and then it says so."""
+    problems = []
+    failed = "".join(_read(rig, "failed"))
+    for text in scenario.texts:
+        blocks = [block for sent in rig.texts() for block in sent.split("\n\n") if text in block]
+        if not blocks and not (scenario.refused and failed):
+            problems.append(f"{text!r} is lost")
+        if len(blocks) > 1 and (len(blocks) > 2 or text not in flying):
+            problems.append(f"{text!r} is there {len(blocks)} times, in flight was {flying[:60]!r}")
+        problems += [f"{text!r} is repeated without a word" for block in blocks[1:] if "possible repeat" not in block]
+    return problems
+
+
+def _cleared(rig: Rig, scenario: Scenario) -> list[str]:
+    """Nothing is left but what the scenario leaves."""
+    problems = []
+    if left := [*rig.stick.stored(), *rig.stick.waiting()]:
+        problems.append(f"left on the stick: {left}")
+    for folder, most in (("new", 0), ("parts", scenario.parts), ("tmp", 1), ("failed", int(scenario.refused))):
+        if len(entries := rig.entries(folder)) > most:
+            problems.append(f"left in {folder}/: {entries}")
+    if left := [key for key in ("delivered", "pin-tried") if (rig.state / key).exists()]:
+        problems.append(f"state left: {left}")
+    return problems
+
+
+def _read(rig: Rig, folder: str) -> list[str]:
+    return [(rig.state / folder / name).read_text() for name in rig.entries(folder)]
+
+
+def _kill_once(scenario: Scenario, step: Step) -> tuple[bool, list[str]]:
+    """Whether the kill struck this step, and what was wrong afterwards, wherever it struck."""
+    with scenario.rig() as rig:
+        scenario.make(rig)
+        before = len(rig.api.sent)
+        struck = steps.kill(rig, step)
+        flying = "".join(sent.text for sent in rig.api.sent[before:][-1:])
+        problems = [*_whole(rig), *_again(rig), *_whole(rig), *_arrived(rig, scenario, flying)]
+        problems += _cleared(rig, scenario)
+        return struck, [f"{step}: {problem}" for problem in problems]
+
+
+@dataclass
+class Outcome:
+    """What became of some steps."""
+
+    missed: list[Step] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def _kill_at(scenario: Scenario, wanted: Iterable[Step]) -> Outcome:
+    """Kill at each of these steps, each in a rig of its own."""
+    outcome = Outcome()
+
+    def one(step: Step) -> None:
+        for _ in range(TRIES):
+            struck, problems = _kill_once(scenario, step)
+            outcome.problems += problems
+            if struck or problems:
+                return
+        outcome.missed.append(step)
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(one, wanted))
+    return outcome
+
+
+def _record(scenario: Scenario) -> Record:
+    for _ in range(TRIES):
+        with scenario.rig() as rig:
+            scenario.make(rig)
+            try:
+                return steps.record(rig)
+            except steps.Entangled:
+                continue
+    raise AssertionError("the two threads came into each other's way each time")
+
+
+def _of_kind(record: Record, kind: str) -> list[Step]:
+    return [step for step in record.steps if kind == (step.kind if isinstance(step, HookStep) else "file")]
+
+
+def _report(outcome: Outcome, name: str, count: int) -> None:
+    print(f"{name}: killed at {count - len(outcome.missed)} of {count} steps")
+    assert not outcome.problems, f"{len(outcome.problems)} problems:\n" + "\n".join(sorted(outcome.problems))
+    assert not outcome.missed, "not killed at:\n" + "\n".join(map(str, outcome.missed))
+
+
+# --- tests ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "kind"), SLOW, ids=[f"{name}-{kind}" for name, kind in SLOW])
+def test_killed_at_every_step_and_run_again(name: str, kind: str) -> None:
+    scenario = SCENARIOS[name]
+    wanted = _of_kind(_record(scenario), kind)
+    assert wanted, "nothing to kill at"
+    _report(_kill_at(scenario, wanted), f"{name} {kind}", len(wanted))
+
+
+def test_killed_at_a_few_steps_and_run_again() -> None:
+    """The sample for every day."""
+    record = _record(SCENARIOS["first"])
+    wanted = [step for kind, every in (("file", 9), ("command", 40), ("request", 4)) for step in
+              _of_kind(record, kind)[every // 2 :: every]]  # fmt: skip
+    _report(_kill_at(SCENARIOS["first"], wanted), "sample", len(wanted))
+
+
+def test_an_idle_run_changes_nothing_below_the_state_folder() -> None:
+    with Rig(pythons()[0]) as rig:
+        rig.stick.store("SM", None, CODE)
+        assert rig.poll().returncode == 0
+        calls = steps.record(rig).calls
+        assert not steps.changes_below(calls, rig.state)
+        assert any(call.name == "write" and "AT+CMGL" in call.arguments for call in calls)  # it did look
+
+
+# --- the order that a power cut needs -------------------------------------------------------------
+
+
+class Disk:
+    """What a power cut would leave: a file is durable when it, its rename and its folder have been."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._synced: set[str] = set()  # files in tmp/ whose content is on disk
+        self._renamed: set[str] = set()  # in their folder, the folder not yet on disk
+        self.durable: set[str] = set()
+
+    def see(self, call: Call) -> None:
+        paths = [path.removeprefix(f"{self._root}/") for path in call.paths]
+        if call.name == "write":
+            self._synced.discard(paths[0])
+        elif call.name == "fsync":
+            self._synced.add(paths[0])
+            arrived = {path for path in self._renamed if f"{self._root}/{path}".rpartition("/")[0] == call.paths[0]}
+            self.durable |= arrived
+            self._renamed -= arrived
+        elif call.name.startswith("rename"):
+            moved = paths[0] in self._synced or paths[0] in self.durable
+            assert moved, f"renamed before it was on disk: {call}"
+            self._renamed.add(paths[1])
+            self.durable.discard(paths[1])
+
+
+@pytest.fixture(scope="module")
+def recorded() -> tuple[Record, dict[tuple[str, int], str], Path]:
+    """The first scenario's record, what was on the stick before, and where its spool was."""
+    scenario = SCENARIOS["first"]
+    with scenario.rig() as rig:
+        scenario.make(rig)
+        stored = rig.stick.stored()
+        return steps.record(rig), stored, rig.state
+
+
+def _seen_by(disk: Disk, calls: Sequence[Call], root: Path) -> Iterable[Call]:
+    """The calls one by one, the disk as it is at each."""
+    for call in calls:
+        yield call
+        if any(path.startswith(str(root)) for path in call.paths):
+            disk.see(call)
+
+
+def test_an_sms_is_on_disk_before_it_is_deleted(
+    recorded: tuple[Record, dict[tuple[str, int], str], Path],
+) -> None:
+    record, stored, root = recorded
+    disk, memory, deleted = Disk(root), "", 0
+    for call in _seen_by(disk, record.calls, root):
+        if call.name == "write" and (selected := re.search(r'AT\+CPMS=\\"(\w+)\\"', call.arguments)):
+            memory = selected[1]
+        if call.name == "write" and (delete := re.search(r"AT\+CMGD=(\d+)", call.arguments)):
+            name = sms.name([stored[memory, int(delete[1])]])
+            assert {f"new/{name}.json", f"parts/{name}.json"} & disk.durable, f"{name} is deleted too early"
+            deleted += 1
+    assert deleted == len(stored)
+
+
+def test_an_attempt_is_on_disk_before_its_request_goes_out(
+    recorded: tuple[Record, dict[tuple[str, int], str], Path],
+) -> None:
+    record, _, root = recorded
+    disk, attempts, posts = Disk(root), 0, 0
+    for call in _seen_by(disk, record.calls, root):
+        if call.name.startswith("rename") and call.paths[1] == f"{root}/attempt":
+            attempts += 1
+        if call.name == "sendto" and '"POST ' in call.arguments:
+            posts += 1
+            assert attempts == posts, "no attempt is written for this request"
+            assert "attempt" in disk.durable, "the attempt is not on disk yet"
+    assert posts == 3
+
+
+def test_a_message_is_marked_on_disk_before_it_is_removed(
+    recorded: tuple[Record, dict[tuple[str, int], str], Path],
+) -> None:
+    record, _, root = recorded
+    disk, removed = Disk(root), 0
+    for call in _seen_by(disk, record.calls, root):
+        if call.name.startswith("unlink") and (path := Path(call.paths[0])).suffix == ".json":
+            assert f"seen/{path.stem}" in disk.durable, f"{path.stem} is removed too early"
+            removed += 1
+    assert removed == 5  # three messages, two parts
