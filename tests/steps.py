@@ -147,31 +147,40 @@ def strace_fails() -> str:
     return tried.stderr.strip() if tried.returncode or tried.stderr.strip() else ""
 
 
-def record(rig: Rig, *, arguments: tuple[str, ...] = ()) -> Record:
+def record(rig: Rig) -> Record:
     """Run bin/poll to its end and list its steps."""
-    commands, requests = len(rig.stick.commands), len(rig.api.requests)
+    hooks: list[HookStep] = []
+    rig.stick.on_command = _Recorder("command", hooks).on
+    rig.api.on_request = _Recorder("request", hooks).on
     with _Log() as log:
-        pid = _strace(rig, log, f"-y -s 4096 -f -e trace={_ALL}", "", arguments)
+        pid = _strace(rig, log, f"-y -s 4096 -f -e trace={_ALL}", "")
         calls = parse(log.read_text())
-    hooks = [
-        HookStep(kind, nth, phase, text)
-        for kind, texts in (
-            ("command", [command.text for command in rig.stick.commands[commands:]]),
-            ("request", [request.method for request in rig.api.requests[requests:]]),
-        )
-        for nth, text in enumerate(texts, 1)
-        for phase in PHASES
-    ]
+    rig.stick.on_command = rig.api.on_request = None
     return Record(calls, [*_file_steps(calls, pid, rig.folder), *hooks])
+
+
+class _Recorder:
+    """Lists the events of a kind as steps."""
+
+    def __init__(self, kind: str, steps: list[HookStep]) -> None:
+        self._kind = kind
+        self._steps = steps
+        self._count = 0
+
+    def on(self, phase: str, what: object) -> None:
+        self._count += phase == PHASES[0]
+        text = what if isinstance(what, str) else "sendMessage"
+        self._steps.append(HookStep(self._kind, self._count, phase, text))
 
 
 def _file_steps(calls: list[Call], pid: int, folder: Path) -> Iterator[FileStep]:
     counts: Counter[tuple[bool, str, str]] = Counter()
     for call in calls:
         watching = call.thread != pid
-        for path in _below(call, folder):
+        own = list(_below(call, folder))
+        for path in own[: 1 if call.name in ("rename", "link") else None]:  # whose second path -P overlooks
             counts[watching, call.name, path] += 1
-        if call.changes and (own := list(_below(call, folder))) and not _repeated(call, own[0], counts):
+        if call.changes and own and not _repeated(call, own[0], counts):
             nth = counts[watching, call.name, own[0]]
             if watching and counts[False, call.name, own[0]] >= nth:
                 raise Entangled(call)
@@ -217,11 +226,11 @@ class _Log:
         self._file.close()
 
 
-def _strace(rig: Rig, log: Path, options: str, path: str, arguments: tuple[str, ...] = ()) -> int:
+def _strace(rig: Rig, log: Path, options: str, path: str) -> int:
     """Run bin/poll under strace to the end of both; the process id that it had."""
     only = f'-P "{path}"' if path else ""
     program = f'exec strace -D -q -o "{log}" {options} {only} "$@"'
-    process = rig.start(*(arguments or ("--linger", "0")), command=("sh", "-c", program, "sh"))
+    process = rig.start("--linger", "0", command=("sh", "-c", program, "sh"))
     process.communicate(timeout=60)  # strace holds the pipes too
     return process.pid
 
@@ -240,9 +249,9 @@ class _Killer:
         self._count += phase == PHASES[0]
         if self._count == self._step.nth and phase == self._step.phase and not self.struck:
             assert self._started.wait(30)
+            self.struck = True
             self.process.kill()
             self.process.wait()
-            self.struck = True
         if self.struck and phase == PHASES[-1]:
             self.over.set()
 

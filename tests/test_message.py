@@ -8,6 +8,7 @@ import re
 from datetime import datetime
 from typing import Any
 
+import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ from homesim import message, otp, sms
 from homesim.message import LIMIT, Draft, Entity
 from homesim.telegram import _parameters
 
-SETTINGS = settings(deadline=None, derandomize=True, max_examples=100)
+SETTINGS = settings(deadline=None, derandomize=True, max_examples=60)
 MODEM = "home"
 LONGEST_SENDER = 255  # an address has at most so many digits
 
@@ -115,6 +116,7 @@ KEPT_BY_US = "\u030a\u0333\u033f\u200e\u200f"  # marks that Telegram drops or br
 
 @SETTINGS
 @given(st.text(hostile))
+@example(BITING)
 def test_cleaned_text_is_what_telegram_would_leave(text: str) -> None:
     """But line ends stay line ends, and DEL, which Telegram keeps, is a space."""
     cleaned = message.clean(text)
@@ -176,6 +178,15 @@ def test_a_code_is_whole_in_one_draft_with_its_button(what: sms.Message) -> None
     assert draft.copy == code.value
 
 
+@pytest.mark.parametrize("code", ["482913", "123 456", "1 2 3 4 5 6"])
+def test_a_code_at_a_cut_is_whole(code: str) -> None:
+    """At each place around the first cut, in a text that has no other place to cut it."""
+    for length in range(3985, 4030, 3):
+        drafts = message.render(note("字" * length + f" code: {code}" + "字" * 100), MODEM)
+        assert [piece for draft in drafts for piece in pieces(draft, "code")] == [code]
+        assert len(drafts) == 2
+
+
 @SETTINGS
 @given(messages(long_texts()))
 def test_cuts_are_at_word_ends(what: sms.Message) -> None:
@@ -185,7 +196,7 @@ def test_cuts_are_at_word_ends(what: sms.Message) -> None:
         assert message.units(draft.text) > LIMIT - 200
 
 
-@settings(SETTINGS, max_examples=40)
+@settings(SETTINGS, max_examples=20)
 @given(messages(long_texts() | unbroken_texts()))
 def test_a_possible_repeat_is_cut_at_the_same_places(what: sms.Message) -> None:
     """Else a split message that is taken up again at its third part would repeat or lose words."""

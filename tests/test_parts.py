@@ -16,12 +16,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import pdus
-from homesim import sms
+from homesim import pdu, sms
 from homesim.intake import Intake
 from homesim.parts import NEAR, Group, Part, gather
 from homesim.spool import Entry, Spool
 
-SETTINGS = settings(deadline=None, derandomize=True, max_examples=120)
+SETTINGS = settings(deadline=None, derandomize=True, max_examples=80)
 CENTRES = [pdus.SMSC, "+491710760001"]
 
 
@@ -40,17 +40,18 @@ class Long:
 
 characters = st.sampled_from("ab 🙂😀ж€\u0301")  # emoji are cut in two below
 senders = st.sampled_from(["+491701234567", "Bank"])
+references = st.sampled_from([0, 7, 255])
 
 
 @st.composite
-def longs(draw: st.DrawFn, start: float, reference: int | None = None) -> Long:
+def longs(draw: st.DrawFn, start: float, reference: int | None = None, sender: str | None = None) -> Long:
     """In 2 to 5 parts, cut anywhere between 16-bit units, each part at most NEAR seconds behind the one before."""
     text = draw(st.text(characters, min_size=2, max_size=12))
     units = pdus.ucs2(text)
     places = st.integers(0, len(units) // 2).map(lambda place: place * 2)
     cuts = [0, *sorted(draw(st.lists(places, min_size=1, max_size=4))), len(units)]
-    sender = draw(senders)
-    reference = draw(st.sampled_from([0, 7, 255])) if reference is None else reference
+    sender = draw(senders) if sender is None else sender
+    reference = draw(references) if reference is None else reference
     parts = pdus.long_sms(
         [units[a:b] for a, b in pairwise(cuts)],
         sender,
@@ -71,6 +72,13 @@ def conversations(draw: st.DrawFn, *, reuse: bool) -> list[Long]:
     return [draw(longs(start, None if reuse else place)) for place, start in enumerate(starts)]
 
 
+@st.composite
+def crowds(draw: st.DrawFn) -> list[Long]:
+    """Several messages at the same time, told apart by sender or reference."""
+    keys = draw(st.lists(st.tuples(senders, references), min_size=2, max_size=5, unique=True))
+    return [draw(longs(draw(st.integers(0, 60)), reference, sender)) for sender, reference in keys]
+
+
 def parts_of(texts: Iterable[str]) -> list[Part]:
     """As the spool keeps them: a PDU that comes again is the same file."""
     return [Part(name, text, 0) for name, text in {sms.name([text]): text for text in texts}.items()]
@@ -83,6 +91,10 @@ def text_of(group: Group) -> str:
 def holds_each_once(groups: list[Group], parts: list[Part]) -> None:
     found = Counter(part.name for group in groups for part in (*group.parts, *group.copies))
     assert found == Counter(part.name for part in parts)
+    for group in groups:
+        places = [decoded.part.number for part in group.parts if (decoded := pdu.decode(part.pdu)).part]
+        assert places == sorted(set(places))
+        assert len(places) == len(group.parts)
 
 
 def by_another_centre(text: str) -> str:
@@ -94,7 +106,7 @@ def by_another_centre(text: str) -> str:
 
 
 @SETTINGS
-@given(conversations(reuse=True), st.data())
+@given(conversations(reuse=True) | crowds(), st.data())
 def test_whole_messages_come_out_once_and_right(sent: list[Long], data: st.DataObject) -> None:
     every = [text for long in sent for text in long.pdus]
     again = data.draw(st.lists(st.sampled_from(every), max_size=4))
@@ -106,7 +118,7 @@ def test_whole_messages_come_out_once_and_right(sent: list[Long], data: st.DataO
 
 
 @SETTINGS
-@given(conversations(reuse=False), st.data())
+@given(conversations(reuse=False) | crowds(), st.data())
 def test_losses_leave_exactly_their_gaps(sent: list[Long], data: st.DataObject) -> None:
     every = [(number, text) for number, long in enumerate(sent) for text in long.pdus]
     kept = data.draw(st.lists(st.sampled_from(every), min_size=1, unique=True))
@@ -120,7 +132,7 @@ def test_losses_leave_exactly_their_gaps(sent: list[Long], data: st.DataObject) 
         missing = tuple(place for place, is_there in enumerate(there, 1) if not is_there)
         expected.add((frozenset(text for text in long.pdus if (number, text) in kept), missing))
     got = {
-        (frozenset(pdu for pdu in pdus_of(group)), sms.read(pdus_of(group)).missing): group.complete
+        (frozenset(pdus_of(group)), sms.read(pdus_of(group)).missing): group.complete
         for group in groups
     }
     assert set(got) == expected
@@ -144,15 +156,15 @@ def test_what_is_certain_is_one_message_whatever_is_lost(sent: list[Long], data:
 
 
 @SETTINGS
-@given(longs(0, 7), longs(5 * 3600, 7), st.data())
+@given(longs(0, 7, "Bank"), longs(2 * 3600, 7, "Bank"), st.data())
 @example(
     Long("Bank", 7, 0, "AABB", tuple(pdus.long_sms(["AA", "BB"], "Bank", reference=7))),
     Long(
         "Bank",
         7,
-        18000,
+        7200,
         "CCDD",
-        tuple(pdus.long_sms(["CC", "DD"], "Bank", reference=7, time=pdus.TIME + timedelta(hours=5))),
+        tuple(pdus.long_sms(["CC", "DD"], "Bank", reference=7, time=pdus.TIME + timedelta(hours=2))),
     ),
     None,
 )
@@ -201,7 +213,7 @@ def stamped(text: str, seconds: int) -> str:
 # Arriving one by one
 
 
-@settings(SETTINGS, max_examples=40)
+@settings(SETTINGS, max_examples=30)
 @given(conversations(reuse=True), st.data())
 def test_parts_that_arrive_one_by_one_make_each_message_once(sent: list[Long], data: st.DataObject) -> None:
     """As from a stick: each part is stored as it comes, now and then again, and joined from the spool."""

@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -189,6 +190,21 @@ def test_place_in_a_long_sms(
     decoded = pdu.decode(pdus.deliver("a", udh=udh))
     assert decoded.part == pdu.Concatenation(reference, wide, total, number)
     assert decoded.alphabet.decode(decoded.units) == "a"
+
+
+@pytest.mark.parametrize(("total", "number"), [(0, 0), (3, 0), (3, 4), (0, 1)])
+@pytest.mark.parametrize("wide", [False, True])
+def test_an_impossible_place_is_ignored(total: int, number: int, wide: bool) -> None:
+    decoded = pdu.decode(pdus.deliver("a", udh=[pdus.concat(7, total, number, wide=wide)]))
+    assert (decoded.kind, decoded.part) == ("sms", None)
+    assert decoded.alphabet.decode(decoded.units) == "a"
+
+
+@SETTINGS
+@given(st.integers(1, 255), st.binary(max_size=50))
+def test_a_header_longer_than_its_message_is_damage(length: int, rest: bytes) -> None:
+    decoded = pdu.decode(pdus.deliver(b"", udh_raw=bytes([length]) + rest[: length - 1]))
+    assert (decoded.kind, decoded.address) == ("undecodable", pdus.SENDER)
 
 
 @SETTINGS

@@ -32,7 +32,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from homesim.errors import TryAgain
 from homesim.spool import SEEN_DAYS, Entry, Spool
 
-SETTINGS = settings(deadline=None, derandomize=True, max_examples=60)
+SETTINGS = settings(deadline=None, derandomize=True, max_examples=50)
 DAY = 86400
 FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
@@ -243,7 +243,7 @@ class Disk(RuleBasedStateMachine):
 
 @needs_seccomp
 def test_any_interleaving_of_faults_loses_nothing() -> None:
-    run_state_machine_as_test(Disk, settings=settings(SETTINGS, max_examples=40, stateful_step_count=25))  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Disk, settings=settings(SETTINGS, max_examples=30, stateful_step_count=25))
 
 
 # One by one

@@ -1,18 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The stick: libgammu opens, counts, lists and asks; slots are read and freed by plain AT commands.
+"""The stick: libgammu opens, counts, lists and asks; slots are freed by plain AT commands.
 
-What a message says is taken from its PDU. libgammu does not hand PDUs out but writes them to its debug log
-as the stick sent them; that log lives in a memory file. The order inside one call is fixed: AT traffic first,
-then the text that libgammu decoded, which its sender chose. So a call's log is read up to the first list that
-holds an SMS and never beyond it: no SMS can put a line of its own there.
-
-Slots are freed without libgammu, because it does not delete what it cannot decode, and because a slot is used
-again at once: what stands in it is compared right before.
+What a message says is taken from its PDU, as it passed on the wire while libgammu listed it: libgammu's own
+decoding loses text, and what it cannot decode it neither shows nor deletes. So slots are freed without it,
+and what stands in one is compared right before, because a slot is used again at once.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -23,7 +18,7 @@ import gammu
 
 from homesim import config, pdu
 from homesim.errors import TryAgain
-from homesim.port import Port, answer
+from homesim.wire import Exchange, Wire, value
 
 T = TypeVar("T")
 
@@ -33,7 +28,6 @@ PROBE = 5.0  # seconds: a slow stick takes 1 s an answer
 CALL, INIT = 20.0, 45.0
 MEMORIES = ("SM", "ME")  # SIM and stick; SR holds reports on what was sent from here, and nothing is
 
-_TRAFFIC = re.compile(r'(\d+) "(.*)"')
 _SELECTED = re.compile(r'AT\+CPMS="(\w+)"')
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 # Errors after which libgammu must not be touched again: it would wait for minutes.
@@ -77,37 +71,34 @@ class Network:
 class Modem:
     """One stick, open until the process ends: there is no close, which could take ten minutes."""
 
-    def __init__(self, settings: config.Modem) -> None:
-        self.busy_until: float | None = None  # time.monotonic() after which the call in progress has failed
-        self.port = Port(settings.device)
+    def __init__(self, settings: config.Modem, said: Callable[[], None] = lambda: None) -> None:
+        """`said` is called, in another thread, when the stick has said something on its own."""
         self._settings = settings
-        self._log = os.memfd_create("gammu")
+        self._wire = Wire(settings.device, said)
+        self._busy_until = float("inf")  # time.monotonic() after which the call in progress has failed
         self._machine = gammu.StateMachine()
         self._counted = True  # libgammu can count this stick's SMS, and then list them too
 
     def probe(self) -> str:
         """Ask the port with a short time limit and quiet it; return the SIM's state (TS 27.007 8.3).
 
-        Raise port.Silent when nothing answers.
+        Raise wire.Silent when nothing answers.
         """
-        self.port.command("ATE1", PROBE)
-        self.port.command("AT+CMEE=1", PROBE)  # errors by number
-        self.port.command("AT^CURC=0", PROBE)  # Huawei's own reports, which libgammu trips over
-        self.port.command("AT+CNMI=2,1,0,0,0", PROBE)  # TS 27.005 3.4.1: +CMTI for each SMS stored
-        lines = self.port.command("AT+CPIN?", PROBE)
-        return answer(lines, "+CPIN:") or lines[-1]
+        self._wire.command("AT", PROBE)
+        self._wire.command("AT+CMEE=1", PROBE)  # errors by number
+        self._wire.command("AT^CURC=0", PROBE)  # none of Huawei's own reports
+        self._wire.command("AT+CNMI=2,1,0,0,0", PROBE)  # TS 27.005 3.4.1: +CMTI for each SMS stored
+        lines = self._wire.command("AT+CPIN?", PROBE)
+        return value(lines, "+CPIN:") or lines[-1]
 
     def open(self) -> None:
-        """Let libgammu take the port."""
+        """Let libgammu take the wire."""
         self._machine.SetConfig(
             0,
             {
-                "Device": self._settings.device,
+                "Device": self._wire.device,
                 "Connection": self._settings.connection,
                 "Model": self._settings.model,
-                "DebugFile": f"/proc/self/fd/{self._log}",
-                "DebugLevel": "errors",  # the least that holds the PDUs
-                "UseGlobalDebugFile": False,
             },
         )
         try:
@@ -123,8 +114,17 @@ class Modem:
             return False
         return True
 
+    def failure(self) -> TryAgain | None:
+        """Why the call in progress will never return; asked by another thread."""
+        if self._wire.problem:
+            return self._wire.problem
+        if time.monotonic() > self._busy_until:
+            return Stuck(self._settings.device, "the stick stopped answering in the middle of a command")
+        return None
+
     def memories(self) -> dict[str, Memory]:
         """How many SMS the stick counts: the cheapest look there is. A memory that it refuses is left out."""
+        self._wire.exchanges.clear()
         if self._counted:
             try:
                 counts = self._call(self._machine.GetSMSStatus)
@@ -142,14 +142,10 @@ class Modem:
 
     def stored(self, memories: dict[str, Memory]) -> list[Stored]:
         """Every SMS on the stick, whatever its state and whatever is wrong with it."""
-        lists: dict[str, dict[int, str]] = {}
-        if self._counted:
-            lists = self._lists(Start=True, Folder=0)
-            if "ME" not in lists:
-                lists |= self._lists(Location=max(1, memories["SM"].size), Folder=0)
+        listed = self._listed() if self._counted else {}
         found = []
         for memory, count in memories.items():
-            slots = lists[memory] if memory in lists else self._list(memory, count)
+            slots = listed[memory] if memory in listed else self._list(memory, count)
             if "" in slots.values():
                 self._select(memory)
             for index, text in slots.items():
@@ -178,15 +174,16 @@ class Modem:
         except gammu.GSMError:
             return {}
 
-    def _lists(self, **where: Any) -> dict[str, dict[int, str]]:
-        """What libgammu's list showed, by memory; without those that the stick refused to list."""
-        start = os.fstat(self._log).st_size
+    def _listed(self) -> dict[str, dict[int, str]]:
+        """The memories that libgammu lists on the way to the first SMS; it looks no further than that.
+
+        Asked for the rest it counts slots up for ever where a stick refuses to list them (1.42).
+        """
         try:
-            self._call(self._machine.GetNextSMS, **where)
+            self._call(self._machine.GetNextSMS, Start=True, Folder=0)
         except gammu.GSMError:
-            pass  # empty, or the first SMS cannot be decoded: the list stands in the log all the same
-        log = os.pread(self._log, os.fstat(self._log).st_size - start, start)
-        return read_lists(log.decode("latin-1"))
+            pass  # empty, or the first SMS cannot be decoded: the list has passed all the same
+        return lists(self._wire.exchanges)
 
     def _list(self, memory: str, count: Memory) -> dict[int, str]:
         """A memory's slots without libgammu, one by one where the stick gives no list."""
@@ -200,7 +197,7 @@ class Modem:
         for form in (f'"{memory}"', f'"{memory}","{memory}","{memory}"'):
             lines = self._at(f"AT+CPMS={form}")
             if lines[-1] == "OK":
-                used, size, *_ = [*re.findall(r"\d+", answer(lines, "+CPMS:")), "0", "50"]  # E220 says only OK
+                used, size, *_ = [*re.findall(r"\d+", value(lines, "+CPMS:")), "0", "50"]  # E220 says only OK
                 return Memory(int(used), int(size))
         return None
 
@@ -208,14 +205,12 @@ class Modem:
         """The PDU in a slot of the selected memory, "" when there is none."""
         return next(iter(slots(self._at(f"AT+CMGR={index}"), whole=False).values()), "")
 
-    def _at(self, command: str) -> list[str]:
-        self.port.drain()
-        return self.port.command(command, CALL)
+    def _at(self, command: str) -> Sequence[str]:
+        return self._wire.command(command, CALL)
 
     def _call(self, function: Callable[..., T], *args: Any, limit: float = CALL, **options: Any) -> T:
-        """Call libgammu, on a quiet port. Raise TryAgain when it must not be called again."""
-        self.port.drain()
-        self.busy_until = time.monotonic() + limit
+        """Call libgammu. Raise TryAgain when it must not be called again."""
+        self._busy_until = time.monotonic() + limit
         try:
             return function(*args, **options)
         except gammu.GSMError as error:
@@ -226,34 +221,19 @@ class Modem:
                 raise TryAgain(self._settings.device, _DEAD[code]) from None
             raise
         finally:
-            self.busy_until = None
+            self._busy_until = float("inf")
 
 
-def read_lists(log: str) -> dict[str, dict[int, str]]:
-    """From the log of one call: memory to slots, of each AT+CMGL up to the first that shows an SMS. Pure."""
-    lists: dict[str, dict[int, str]] = {}
+def lists(exchanges: Sequence[Exchange]) -> dict[str, dict[int, str]]:
+    """Memory to slots to PDUs, of each AT+CMGL that was answered well. Pure."""
+    found: dict[str, dict[int, str]] = {}
     memory = ""
-    for reply in _replies(log):
-        for line in reply:
-            if selected := _SELECTED.match(line):
-                memory = selected[1]
-        if any(line.startswith("AT+CMGL") for line in reply) and reply[-1] == "OK":
-            lists[memory] = slots(reply)
-            if lists[memory]:
-                break
-    return lists
-
-
-def _replies(log: str) -> list[list[str]]:
-    """The stick's answers, each with the command's echo: lines numbered from 1."""
-    replies: list[list[str]] = []
-    for line in log.splitlines():
-        if traffic := _TRAFFIC.fullmatch(line):
-            if traffic[1] == "1":
-                replies.append([])
-            if replies:
-                replies[-1].append(traffic[2])
-    return replies
+    for exchange in exchanges:
+        if selected := _SELECTED.match(exchange.command):
+            memory = selected[1]
+        elif exchange.command.startswith("AT+CMGL") and exchange.answer[-1] == "OK":
+            found[memory] = slots(exchange.answer)
+    return found
 
 
 def slots(lines: Sequence[str], *, whole: bool = True) -> dict[int, str]:

@@ -132,10 +132,10 @@ class _Run:
         while True:
             ended = not self._watch.is_alive()
             pause = self._delivery.send_waiting(until)
-            if self._watch.stuck():
-                return self._end(Stuck(self._modem.device, "the stick stopped answering in the middle of a command"))
             if ended:
                 return self._end(expected(self._watch.problem))
+            if failure := self._watch.failure():
+                return self._end(failure)
             if self._clock.over(self._turn):
                 self._watch.leave()
             self._report("")

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import select
 import threading
 import time
 
@@ -34,7 +32,8 @@ class Watch(threading.Thread):
     ) -> None:
         super().__init__(daemon=True)
         self.problem: BaseException | None = None
-        self._leave = os.eventfd(0)
+        self._stir = threading.Event()  # the stick said something, or it is time to leave
+        self._leaving = False
         self._settings = settings
         self._spool = spool
         self._intake = intake
@@ -53,15 +52,15 @@ class Watch(threading.Thread):
 
     def leave(self) -> None:
         """Look once more if it has not looked yet, then end."""
-        os.eventfd_write(self._leave, 1)
+        self._leaving = True
+        self._stir.set()
 
-    def stuck(self) -> bool:
-        """Whether a call into libgammu takes longer than it may. Then it must never be touched again."""
-        limit = self._modem.busy_until if self._modem else None
-        return limit is not None and time.monotonic() > limit and self.is_alive()
+    def failure(self) -> TryAgain | None:
+        """Why this thread will never end. Then libgammu must not be touched again, by anybody."""
+        return self._modem.failure() if self._modem and self.is_alive() else None
 
     def _watch(self) -> None:
-        modem = self._modem = Modem(self._settings)
+        modem = self._modem = Modem(self._settings, self._stir.set)
         sim = modem.probe()
         self._status.answered()
         self._status.set(sim=sim)
@@ -69,13 +68,11 @@ class Watch(threading.Thread):
         self._unlock(modem, sim)
         noticed = True
         while True:
+            self._stir.clear()
             self._look(modem, noticed=noticed)
-            noticed = modem.port.wait(LOOK, self._leave)
-            if not noticed and self._leaving():
+            if self._leaving:
                 return
-
-    def _leaving(self) -> bool:
-        return bool(select.select([self._leave], [], [], 0)[0])
+            noticed = self._stir.wait(LOOK)
 
     def _look(self, modem: Modem, *, noticed: bool) -> None:
         memories = modem.memories()
@@ -84,7 +81,7 @@ class Watch(threading.Thread):
         self._status.answered()
         now = time.monotonic()
         if noticed or memories != self._counts or now - self._listed >= LIST:
-            while self._intake.take(modem, memories, self._wake.set) and not self._leaving():
+            while self._intake.take(modem, memories, self._wake.set) and not self._leaving:
                 memories = modem.memories()
             self._listed = now
         self._counts = memories

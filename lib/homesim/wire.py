@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The wire between the stick and libgammu.
+
+    stick's tty  <->  Wire  <->  pty  <->  libgammu
+
+libgammu takes whatever comes between its command and the answer for the answer, and waits 20 to 200 s when it
+was not: a line the stick says on its own (^LTERSRP, ^CEND, +CGEV, NULs), a missing echo, a tty that has gone.
+Wire lets through what was asked for and keeps the rest back, so libgammu sees a stick without habits. On the
+way it keeps what was answered, which is how we get at the PDUs that libgammu does not hand out, and it asks
+commands of its own while libgammu is quiet.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import pty
+import re
+import select
+import termios
+import threading
+import time
+import tty
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from homesim.errors import TryAgain
+
+# Final result codes: V.250 5.7, TS 27.005 3.2.5, TS 27.007 9.2; the fourth is an E173's.
+_FINAL = re.compile(r"OK|ERROR|\+CM[ES] ERROR: ?.*|COMMAND NOT SUPPORT")
+_NAME = re.compile(r"[+^][A-Z]+")
+_CALLS = ("RING", "NO CARRIER", "BUSY", "NO ANSWER")  # V.250 result codes of a call
+_REASONS = {
+    errno.ENOENT: "no such device; is the stick plugged in? run homesim-doctor",
+    errno.EACCES: "permission denied; run it as root",
+    errno.EBUSY: "another program holds the port; run homesim-doctor",
+    errno.EWOULDBLOCK: "another program holds the port; run homesim-doctor",
+    errno.EIO: "the stick has gone",
+}
+_WRITE = 10.0  # seconds in which a living stick takes a command
+
+
+class Silent(TryAgain):
+    """The port is there and nothing answers."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One AT command and its answer, the final result code last."""
+
+    command: str
+    answer: tuple[str, ...]
+
+
+class Wire:
+    """The stick's port, and `device`, a pty where libgammu finds it. Ends with the process."""
+
+    def __init__(self, path: str, said: Callable[[], None]) -> None:
+        """`said` is called, in another thread, when the stick said something on its own or has gone."""
+        self.path = path
+        self.problem: TryAgain | None = None  # why nothing will ever come from this port again
+        self.exchanges: list[Exchange] = []
+        self._said = said
+        self._changed = threading.Condition()
+        self._asked = ""  # the command whose answer is awaited
+        self._ours = False  # it is not libgammu's
+        self._answer: list[str] = []
+        self._typed = self._heard = b""
+        self._port = self._open()
+        self._master, self._slave = pty.openpty()
+        tty.setraw(self._slave)
+        self.device = os.ttyname(self._slave)
+        threading.Thread(target=self._carry, daemon=True).start()
+
+    def command(self, text: str, seconds: float) -> Sequence[str]:
+        """Ask one AT command; the lines of its answer, the final result code last.
+
+        Not while libgammu is at work. Raise Silent when none has come within `seconds`.
+        """
+        with self._changed:
+            self._begin(text, ours=True)
+            self._write(f"{text}\r".encode("ascii"), seconds)
+            answered = self._changed.wait_for(lambda: not self._asked or self.problem, seconds)
+            if self.problem:
+                raise self.problem
+            if not answered:
+                raise Silent(self.path, f"no answer to {text.split('=')[0]} within {seconds:.0f} s")
+            return self.exchanges[-1].answer
+
+    def _open(self) -> int:
+        """The tty, without waiting for it, without becoming our terminal, for us alone."""
+        try:
+            port = os.open(self.path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+            fcntl.flock(port, fcntl.LOCK_EX | fcntl.LOCK_NB)  # what every libgammu does with its port
+            fcntl.ioctl(port, termios.TIOCEXCL)
+            attributes = termios.tcgetattr(port)
+            attributes[0] = attributes[1] = attributes[3] = 0
+            attributes[2] = termios.CS8 | termios.CREAD | termios.CLOCAL
+            attributes[4] = attributes[5] = termios.B115200  # means nothing over USB
+            termios.tcsetattr(port, termios.TCSANOW, attributes)
+            termios.tcflush(port, termios.TCIOFLUSH)
+        except (OSError, termios.error) as error:
+            raise self._failure(error.args[0]) from None
+        return port
+
+    def _carry(self) -> None:
+        try:
+            while True:
+                ready = select.select([self._port, self._master], [], [])[0]
+                with self._changed:
+                    if self._port in ready:
+                        self._from_stick(self._read())
+                    if self._master in ready:
+                        self._from_libgammu(os.read(self._master, 4096))
+        except TryAgain as error:
+            with self._changed:
+                self.problem = error
+                self._changed.notify_all()
+            self._said()
+
+    def _from_libgammu(self, octets: bytes) -> None:
+        """Its commands go on as they are. Each is echoed here: some sticks forget to, now and then."""
+        self._typed += octets
+        while b"\r" in self._typed:
+            typed, _, self._typed = self._typed.partition(b"\r")
+            command = typed.decode("latin-1").strip("\x1b\n ")
+            if command.upper().startswith("AT"):
+                self._begin(command, ours=False)
+                os.write(self._master, command.encode("latin-1") + b"\r")
+        self._write(octets, _WRITE)
+
+    def _from_stick(self, octets: bytes) -> None:
+        self._heard += octets.replace(b"\0", b"")
+        *lines, self._heard = re.split(rb"[\r\n]+", self._heard)
+        for line in lines:
+            if line:
+                self._hear(line.decode("latin-1"))
+
+    def _hear(self, line: str) -> None:
+        if line == self._asked:
+            return  # its echo
+        if not self._asked or _unasked(line, self._asked):
+            self._said()
+            return
+        self._answer.append(line)
+        if not self._ours:
+            os.write(self._master, f"\r\n{line}\r\n".encode("latin-1"))
+        if _FINAL.fullmatch(line):
+            self.exchanges.append(Exchange(self._asked, tuple(self._answer)))
+            self._asked = ""
+            self._changed.notify_all()
+
+    def _begin(self, command: str, *, ours: bool) -> None:
+        self._asked, self._ours, self._answer = command, ours, []
+
+    def _write(self, octets: bytes, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while octets:
+            if not select.select([], [self._port], [], max(0.0, deadline - time.monotonic()))[1]:
+                raise Silent(self.path, "takes no commands any more")
+            try:
+                octets = octets[os.write(self._port, octets) :]
+            except OSError as error:
+                raise self._failure(error.errno) from None
+
+    def _read(self) -> bytes:
+        try:
+            octets = os.read(self._port, 4096)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            raise self._failure(error.errno) from None
+        if not octets:  # the kernel's hang-up
+            raise self._failure(errno.EIO)
+        return octets
+
+    def _failure(self, number: int | None) -> TryAgain:
+        return TryAgain(self.path, _REASONS.get(number or 0) or os.strerror(number or 0).lower())
+
+
+def _unasked(line: str, command: str) -> bool:
+    """Whether the stick says this line on its own, though a command is being answered."""
+    name = _NAME.match(line)
+    if name and not _FINAL.fullmatch(line):
+        return name[0] not in command.upper()
+    return line in _CALLS
+
+
+def value(answer: Sequence[str], prefix: str) -> str:
+    """What stands behind `prefix` in an answer, "" when it is not there."""
+    return next((line.removeprefix(prefix).strip() for line in answer if line.startswith(prefix)), "")
