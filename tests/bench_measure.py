@@ -210,7 +210,6 @@ def measure_backlog(system: System, count: int) -> Backlog:
                 here.stick.deliver(sms(serial))
             here.stick.wait_for(lambda stick: not stick.stored() and not stick.waiting(), timeout=PATIENCE)
         here.stick.latency = LATENCY
-        (here.place.folder / "config.toml").unlink()
         here.api.up()
         with system.running(here.place) as family:
             if not here.wait_for(count, 5 * PATIENCE):

@@ -38,7 +38,7 @@ def _table(outcomes: Sequence[Outcome], extent: Extent) -> str:
     rows: list[tuple[str, Callable[[Result], str]]] = [
         ("latency p50 / p90 / max, s", _latency),
         (f"lost / repeated of {extent.messages}", lambda r: f"{r.arrivals.lost} / {r.arrivals.repeated}"),
-        ("CPU while idle, s a minute", lambda r: f"{r.idle.cpu:.2f}"),
+        ("CPU while idle, s a minute", lambda r: f"{r.idle.cpu:.2f}" if r.idle.cpu >= 0.01 else "under 0.01"),
         ("resident while idle, MiB", lambda r: f"{r.idle.resident:.1f}"),
         ("resident at work at most, MiB", lambda r: f"{r.arrivals.resident:.1f}"),
         (f"{extent.drain} SMS on the SIM, start to last, s", lambda r: _seconds(r.drain)),
@@ -72,8 +72,8 @@ def _backlog(result: Result) -> str:
 def _notes(outcomes: Sequence[Outcome], extent: Extent, floor: float) -> str:
     results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
     own = max((result.own for result in results), default=0.0)
-    notes = [f"- {_system(outcome).name}: {_system(outcome).settings}." for outcome in outcomes]
-    notes += [
+    notes = [
+        *(f"- {_system(outcome).name}: {_system(outcome).settings}." for outcome in outcomes),
         f"- {extent.messages} SMS at random over {extent.minutes * extent.period:g} s, the same for each system, two "
         f"of them right after each start of a new `bin/poll`. A daemon's idle time begins {extent.warm_up:g} s after "
         "its first look at the stick; homesim's is all of cron's minute, the start of Python included. RSS is summed "

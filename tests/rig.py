@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -116,6 +117,13 @@ class Rig:
         """The names in a folder of the spool."""
         path = self.state / folder
         return sorted(os.listdir(path)) if path.exists() else []
+
+    def settle(self, timeout: float = 10) -> None:
+        """Return when nothing waits in the spool. There is no event for that outside: it is looked at."""
+        deadline = time.monotonic() + timeout
+        while self.entries("new") or self.entries("parts"):
+            assert time.monotonic() < deadline, f"still waiting: {self.entries('new')} {self.entries('parts')}"
+            time.sleep(0.005)
 
     def status(self) -> dict[str, Any]:
         """What the last run left for health."""

@@ -221,13 +221,22 @@ def _read(rig: Rig, folder: str) -> list[str]:
     return [(rig.state / folder / name).read_text() for name in rig.entries(folder)]
 
 
+def _flying(rig: Rig, before: int) -> str:
+    """The text of the request that was in flight when the kill struck, or may have been; "" for none.
+
+    A packed message is the first that its scenario sends: with its first mark it has landed, all of it.
+    """
+    last = "".join(sent.text for sent in rig.api.sent[before:][-1:])
+    return "" if "\n\n" in last and rig.entries("seen") else last
+
+
 def _kill_once(scenario: Scenario, step: Step) -> tuple[bool, list[str]]:
     """Whether the kill struck this step, and what was wrong afterwards, wherever it struck."""
     with scenario.rig() as rig:
         scenario.make(rig)
         before = len(rig.api.sent)
         struck = steps.kill(rig, step)
-        flying = "".join(sent.text for sent in rig.api.sent[before:][-1:])
+        flying = _flying(rig, before)
         problems = [*_whole(rig), *_again(rig), *_whole(rig), *_arrived(rig, scenario, flying)]
         problems += _cleared(rig, scenario)
         return struck, [f"{step}: {problem}" for problem in problems]

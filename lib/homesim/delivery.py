@@ -29,7 +29,7 @@ ALONE = 3  # up to so many waiting messages go out one by one, more are packed
 FRESH = 600.0  # seconds: a code younger than this goes first, alone
 MAX_WAIT = 4 * 3600.0  # seconds: no not-before is believed beyond this, the clock may have jumped
 BACK_OFF = (1.0, 2.0, 4.0, 8.0, 15.0)  # seconds between tries in one run
-BURST, PACE = 3, 1.05  # messages at once, then seconds between two: Telegram's limit is one a second in a chat
+BURST, PACE = 3, 1.05  # messages at once, seconds a message: Telegram wants one a second in a chat, not strictly
 
 log = logging.getLogger(__name__)
 
@@ -200,10 +200,10 @@ class Delivery:
         return wait if 0 < wait <= MAX_WAIT else 0.0
 
     def _pace(self) -> float:
-        """Seconds to wait so that no more than BURST messages go out at once, then one each PACE."""
+        """Seconds to wait so that there are no more than BURST messages in any BURST * PACE."""
         if len(self._recent) < BURST:
             return 0.0
-        return max(0.0, self._recent[-1] + PACE - time.monotonic())
+        return max(0.0, self._recent[0] + BURST * PACE - time.monotonic())
 
 
 @functools.lru_cache(maxsize=512)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The configuration: the shipped example is right, and a wrong file is refused with all its mistakes at once."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from rig import ROOT
+
+from homesim import config
+from homesim.errors import ConfigError
+
+EXAMPLE = (ROOT / "config.toml.example").read_text()
+MINIMAL = """
+[telegram]
+token = "123456789:AAxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+chat_id = 5
+[modem.home]
+device = "/dev/sms"
+"""
+
+
+def load(folder: Path, text: str, mode: int = 0o600) -> config.Config:
+    file = folder / "config.toml"
+    file.write_text(text)
+    file.chmod(mode)
+    return config.load(file)
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(folder, text)
+    prefix = f"{folder}/config.toml: "
+    assert all(line.startswith(prefix) for line in caught.value.lines())
+    return [line.removeprefix(prefix) for line in caught.value.lines()]
+
+
+def test_the_example_is_right_and_its_comments_are_the_defaults(tmp_path: Path) -> None:
+    plain = load(tmp_path, EXAMPLE)
+    off = ("token_file", "topic_id", "proxy", "pin", "# chat_id")
+    lines = [
+        line if any(word in line for word in off) else re.sub(r"^# (?=[a-z_0-9]+ = )", "", line)
+        for line in EXAMPLE.splitlines()
+    ]
+    assert load(tmp_path, "\n".join(lines)) == plain
+    assert lines != EXAMPLE.splitlines()
+
+
+def test_every_key_is_in_the_example(tmp_path: Path) -> None:
+    keys = {key for table in config._TABLES.values() for key in table}
+    assert {key for key in keys if not re.search(rf"^(# )?{key} = ", EXAMPLE, re.MULTILINE)} == set()
+    everything = re.sub(r"^# (?=[a-z_0-9]+ = )", "", EXAMPLE, flags=re.MULTILINE)
+    loaded = load(tmp_path, re.sub(r"^token_file.*$", "", everything, flags=re.MULTILINE))
+    assert loaded.telegram.topic_id == 7
+    assert loaded.modems["home"].chat_id == -1001234567890
+
+
+def test_the_defaults(tmp_path: Path) -> None:
+    loaded = load(tmp_path, MINIMAL)
+    assert loaded.telegram.api_url == "https://api.telegram.org"
+    assert loaded.modems["home"].connection == "dku2at"
+    assert (loaded.poll.linger, loaded.poll.multipart_wait) == (55, 600)
+    assert (loaded.paths.state, loaded.paths.run) == (Path("/var/lib/homesim"), Path("/run/homesim"))
+
+
+def test_all_mistakes_are_reported_at_once_each_with_its_key(tmp_path: Path) -> None:
+    text = """
+        extra = 1
+        [telegram]
+        token = "short"
+        chat_id = "me"
+        colour = "red"
+        api_url = "ftp://x"
+        [modem.home]
+        pin = 1234
+        [modem."../etc"]
+        device = "/dev/sms"
+        [poll]
+        linger = -1
+        multipart_wait = true
+        [paths]
+        state = "relative"
+    """
+    keys = [problem.split(":")[0] for problem in problems(tmp_path, text)]
+    assert sorted(keys) == sorted([
+        "extra", "telegram.token", "telegram.chat_id", "telegram.colour", "telegram.api_url", "modem.home.device",
+        "modem.home.pin", "modem.../etc", "poll.linger", "poll.multipart_wait", "paths.state",
+    ])  # fmt: skip
+
+
+def test_no_value_is_repeated_in_a_mistake(tmp_path: Path) -> None:
+    text = MINIMAL.replace("AAxx", "AA xx") + 'pin = "12345678901"\n'
+    assert not [line for line in problems(tmp_path, text) if "xxxx" in line or "12345678901" in line]
+
+
+@pytest.mark.parametrize("text", ["", "[telegram]\n", "[modem]\n", "modem = 3\n", "telegram = 1\n[modem.home]\n"])
+def test_what_is_missing_is_said(tmp_path: Path, text: str) -> None:
+    assert problems(tmp_path, text)
+
+
+def test_text_that_is_no_toml_is_refused_with_its_place(tmp_path: Path) -> None:
+    [problem] = problems(tmp_path, "[telegram]\ntoken = oops\n")
+    assert "line 2" in problem
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644])
+def test_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
+    with pytest.raises(ConfigError, match="chmod 600"):
+        load(tmp_path, MINIMAL, mode)
+
+
+def test_a_missing_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"config.toml.example"):
+        config.load(tmp_path / "none.toml")
+
+
+class TestTokenFile:
+    TEXT = MINIMAL.replace("token = ", 'token_file = "token" # ')
+
+    def test_is_read(self, tmp_path: Path) -> None:
+        (tmp_path / "token").write_text("123456789:AAyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\n")
+        (tmp_path / "token").chmod(0o600)
+        assert load(tmp_path, self.TEXT).telegram.token.startswith("123456789:AAyyy")
+
+    def test_must_be_private_and_hold_a_token(self, tmp_path: Path) -> None:
+        (tmp_path / "token").write_text("nothing\n")
+        (tmp_path / "token").chmod(0o644)
+        with pytest.raises(ConfigError, match="chmod 600"):
+            load(tmp_path, self.TEXT)
+        (tmp_path / "token").chmod(0o600)
+        assert problems(tmp_path, self.TEXT)[0].startswith("telegram.token_file: expected")
+
+    def test_one_of_the_two(self, tmp_path: Path) -> None:
+        both = MINIMAL.replace("chat_id", 'token_file = "x"\nchat_id')
+        assert problems(tmp_path, both)[0].startswith("telegram.token: expected")
+
+
+def test_secrets_are_not_in_its_repr(tmp_path: Path) -> None:
+    loaded = load(tmp_path, MINIMAL.replace("chat_id = 5", 'chat_id = 5\nproxy = "http://u:pw@h:1"') + 'pin = "4321"\n')
+    assert not [secret for secret in ("AAxx", "u:pw", "4321") if secret in repr(loaded)]
