@@ -50,6 +50,7 @@ class Extent:
     backlog: int
     warm_up: float = 3.0  # seconds that a daemon gets after its first look at the memories
     grace: float = 3.0  # seconds in which a repeat may still come
+    smoke: bool = False  # too little to judge any speed
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Result:
     system: System
     idle: Idle
     arrivals: Arrivals
-    drain: float | None  # seconds; None: not all of them within PATIENCE
+    drain: float | None  # seconds, infinite: not all came within PATIENCE; None: not measured
     own: float  # of one core, what stick, stand-in and measuring took while SMS arrived
     backlog: Backlog | None = None
 
@@ -142,7 +143,8 @@ def measure(system: System, extent: Extent) -> Result:
         before = time.process_time(), time.monotonic()
         arrivals = _arrivals(here, family, extent)
         own = (time.process_time() - before[0]) / (time.monotonic() - before[1])
-    return Result(system, idle, arrivals, _drain(system, extent.drain), own)
+    slow = extent.smoke and system.every is None
+    return Result(system, idle, arrivals, None if slow else _drain(system, extent.drain), own)
 
 
 def _idle(family: Family, begin: float, seconds: float) -> Idle:
@@ -185,14 +187,14 @@ def _arrivals(here: Lab, family: Family, extent: Extent) -> Arrivals:
     )
 
 
-def _drain(system: System, count: int) -> float | None:
+def _drain(system: System, count: int) -> float:
     """Seconds from the start of the system to the last of `count` SMS that lie on the SIM."""
     with lab() as here:
         for serial in range(count):
             here.stick.store("SM", None, sms(serial))
         with system.running(here.place) as family:
             if not here.wait_for(count, PATIENCE):
-                return None
+                return float("inf")
             return max(here.accepted().values()) - family.started
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+
 from rig import Rig
 
 SYSTEM = "/usr/bin/python3"

@@ -61,7 +61,7 @@ class Rig:
 
     def configure(self, *, telegram: str = "", modem: str = "", poll: str = "", more: str = "") -> None:
         """Write the configuration, with further lines for its tables. A later line wins over the rig's own."""
-        tables = {
+        tables: dict[str, dict[str, Any]] = {
             "telegram": {"token": self.api.token, "chat_id": self.api.chat_id, "api_url": self.api.url},
             "modem.home": {"device": str(self.folder / "sms")},
             "poll": {},

@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from rig import ROOT
 
 from homesim import config
 from homesim.errors import ConfigError
+from rig import ROOT
 
 EXAMPLE = (ROOT / "config.toml.example").read_text()
 MINIMAL = """

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rig import ROOT
 
 from homesim import message, sms
 from homesim.parts import Part, gather
 from homesim.pdu import decode
+from rig import ROOT
 
 CORPUS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "corpus.json").read_text())
 

@@ -210,13 +210,14 @@ def test_a_server_that_says_nothing(sending: Sending, monkeypatch: pytest.Monkey
 def test_what_a_person_must_change_keeps_everything_and_tries_no_more(fault: Fault, sending: Sending) -> None:
     names = [sending.put(f"hello {number}", time=pdus.TIME + timedelta(seconds=number)).name for number in range(2)]
     sending.api.order(fault)
-    problem, pause = sending.run()
-    assert isinstance(problem, ConfigError)
-    assert sending.api.token not in str(problem)
+    delivery = Delivery(sending.spool, sending.telegram, sending.modem)
+    for _ in range(3):
+        delivery.send_waiting(time.monotonic() + LONG)
+    assert isinstance(delivery.problem, ConfigError)
+    assert sending.api.token not in str(delivery.problem)
     assert len(sending.api.requests) == 1
     assert sending.names("new") == names
     assert not sending.names("failed")
-    assert pause is None or pause > 0
     assert sending.run() == (None, None)
     assert sending.bodies() == ["hello 0", "hello 1"]
     assert REPEAT not in sending.api.text()

@@ -11,15 +11,15 @@ import subprocess
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 import botapi_faults as api_faults
 import pdus
-import pytest
 from botapi import Chat
-from rig import BIN, Rig, now
-from stick import PROFILES, PtyPort, Sim, Stick, Trouble
-
 from homesim import __version__
 from homesim.run import describe
+from rig import BIN, Rig, now
+from stick import PROFILES, PtyPort, Sim, Stick, Trouble
 
 CODE = "Your code is 482913, never tell it to anybody"
 # What stops other readers: compressed, trailing bytes, odd UCS2, part 0, 255 parts, a header longer than its
@@ -85,7 +85,7 @@ def test_no_hostile_sms_stops_the_reading(rig: Rig) -> None:
     for pdu in (HOSTILE[0], HOSTILE[6]):
         assert pdu in chat
     assert "incomplete: part 2, 3, 4, 5, 6, … of 255 is missing" in chat
-    assert not [name for name in rig.folder.rglob("pwned")]
+    assert not list(rig.folder.rglob("pwned"))
 
 
 def test_a_list_that_the_stick_refuses_is_read_slot_by_slot(rig: Rig) -> None:
@@ -373,7 +373,9 @@ class TestLingering:
             rig.stick.deliver(pdus.deliver("unannounced", time=now()))
             rig.api.wait_for(lambda api: "unannounced" in api.text(), timeout=20)
 
-    @pytest.mark.parametrize("line", [b"^LTERSRP:-90,-10", b"^CEND:1,0,104,16", b"\x00\x00", b"^SMMEMFULL:\"SM\"", b"+CGEV: x"])
+    @pytest.mark.parametrize(
+        "line", [b"^LTERSRP:-90,-10", b"^CEND:1,0,104,16", b"\x00\x00", b'^SMMEMFULL:"SM"', b"+CGEV: x"]
+    )
     def test_lines_that_libgammu_does_not_know_stall_nothing(self, rig: Rig, line: bytes) -> None:
         """Each of them costs libgammu's next call 20 to 200 s (facts: gotcha 15)."""
         with rig.lingering():
@@ -544,8 +546,8 @@ class TestPrivacy:
 
     def test_the_process_list_shows_no_secret(self, rig: Rig) -> None:
         with rig.lingering() as process:
-            command = Path(f"/proc/{process.pid}/cmdline").read_text() + Path(f"/proc/{process.pid}/environ").read_text()
-            assert rig.api.token not in command
+            for file in ("cmdline", "environ"):
+                assert rig.api.token not in Path(f"/proc/{process.pid}/{file}").read_text()
 
     def test_a_bug_shows_its_traceback_without_values(self) -> None:
         try:

@@ -7,6 +7,7 @@ import ast
 import re
 
 import pytest
+
 from rig import ROOT
 
 LIB = ROOT / "lib" / "homesim"

@@ -148,6 +148,8 @@ def _private(path: Path) -> str:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(path, "no such file; copy config.toml.example there and fill it in") from None
+    except PermissionError:
+        raise ConfigError(path, "permission denied; run it as root") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(path, f"cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}") from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):

@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 
 import gammu
 
-from homesim import config, pdu
+from homesim import config
 from homesim.errors import TryAgain
-from homesim.wire import Exchange, Wire, value
+from homesim.listing import lists, slots
+from homesim.wire import Wire, value
 
 T = TypeVar("T")
 
@@ -28,8 +29,6 @@ PROBE = 5.0  # seconds: a slow stick takes 1 s an answer
 CALL, INIT = 20.0, 45.0
 MEMORIES = ("SM", "ME")  # SIM and stick; SR holds reports on what was sent from here, and nothing is
 
-_SELECTED = re.compile(r'AT\+CPMS="(\w+)"')
-_HEX = re.compile(r"[0-9A-Fa-f]+")
 # Errors after which libgammu must not be touched again: it would wait for minutes.
 _DEAD = {
     gammu.ERR_DEVICEOPENERROR: "the port cannot be opened; another program may hold it, run homesim-doctor",
@@ -71,8 +70,8 @@ class Network:
 class Modem:
     """One stick, open until the process ends: there is no close, which could take ten minutes."""
 
-    def __init__(self, settings: config.Modem, said: Callable[[], None] = lambda: None) -> None:
-        """`said` is called, in another thread, when the stick has said something on its own."""
+    def __init__(self, settings: config.Modem, said: Callable[[str], None] = lambda line: None) -> None:
+        """`said` is called, in another thread, with each line that the stick says on its own."""
         self._settings = settings
         self._wire = Wire(settings.device, said)
         self._busy_until = float("inf")  # time.monotonic() after which the call in progress has failed
@@ -222,40 +221,6 @@ class Modem:
             raise
         finally:
             self._busy_until = float("inf")
-
-
-def lists(exchanges: Sequence[Exchange]) -> dict[str, dict[int, str]]:
-    """Memory to slots to PDUs, of each AT+CMGL that was answered well. Pure."""
-    found: dict[str, dict[int, str]] = {}
-    memory = ""
-    for exchange in exchanges:
-        if selected := _SELECTED.match(exchange.command):
-            memory = selected[1]
-        elif exchange.command.startswith("AT+CMGL") and exchange.answer[-1] == "OK":
-            found[memory] = slots(exchange.answer)
-    return found
-
-
-def slots(lines: Sequence[str], *, whole: bool = True) -> dict[int, str]:
-    """The PDUs behind `+CMGL: index,stat,[alpha],length` (TS 27.005 3.4.2) by index. Pure.
-
-    "" for one that is not as long as its header says. +CMGR has no index (4.2): what stands there is its state.
-    """
-    found: dict[int, str] = {}
-    for header, text in zip(lines, [*lines[1:], ""], strict=True):
-        if header.startswith(("+CMGL:", "+CMGR:")):
-            first, *_, length = header.partition(":")[2].split(",")
-            fits = _HEX.fullmatch(text) and (not whole or _length(text) == length.strip())
-            found[int(first)] = text if fits else ""
-    return found
-
-
-def _length(text: str) -> str:
-    """Octets of a PDU without the service centre's address, as headers count them."""
-    try:
-        return str(len(pdu.tpdu(text)))
-    except ValueError:
-        return "none"
 
 
 def _text(error: gammu.GSMError) -> str:

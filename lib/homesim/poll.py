@@ -146,6 +146,8 @@ class _Run:
         if isinstance(problem, Stuck) and self._clock.rest() > AGAIN:
             log.warning("%s; starting again", problem)
             _again(self._modem.name, self._clock.rest())
+        if self._delivery.sent:
+            self._spool.sweep(time.time())
         problems = [error for error in (problem, self._delivery.problem) if error]
         self._report(str(problems[0]) if problems else "", last=True)
         for error in problems:

@@ -47,7 +47,7 @@ class Status:
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with open(descriptor, "w", encoding="utf-8") as file:
-                json.dump(self._fields, file, indent=1)
+                json.dump(dict(self._fields), file, indent=1)  # a copy: another thread sets fields
             os.replace(temporary, self._path)
         except OSError as error:  # no reason to leave an SMS on the stick
             log.warning("%s: cannot be written: %s", self._path, error.strerror)

@@ -60,7 +60,7 @@ class Watch(threading.Thread):
         return self._modem.failure() if self._modem and self.is_alive() else None
 
     def _watch(self) -> None:
-        modem = self._modem = Modem(self._settings, self._stir.set)
+        modem = self._modem = Modem(self._settings, self._said)
         sim = modem.probe()
         self._status.answered()
         self._status.set(sim=sim)
@@ -73,6 +73,11 @@ class Watch(threading.Thread):
             if self._leaving:
                 return
             noticed = self._stir.wait(LOOK)
+
+    def _said(self, line: str) -> None:
+        """TS 27.005 3.4.1: +CMTI for an SMS, +CDSI for a report; "": the stick has gone."""
+        if line.startswith(("+CMTI", "+CDSI")) or not line:
+            self._stir.set()
 
     def _look(self, modem: Modem, *, noticed: bool) -> None:
         memories = modem.memories()

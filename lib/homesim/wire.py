@@ -56,8 +56,8 @@ class Exchange:
 class Wire:
     """The stick's port, and `device`, a pty where libgammu finds it. Ends with the process."""
 
-    def __init__(self, path: str, said: Callable[[], None]) -> None:
-        """`said` is called, in another thread, when the stick said something on its own or has gone."""
+    def __init__(self, path: str, said: Callable[[str], None]) -> None:
+        """`said` is called, in another thread, with each line the stick says on its own, and "" when it has gone."""
         self.path = path
         self.problem: TryAgain | None = None  # why nothing will ever come from this port again
         self.exchanges: list[Exchange] = []
@@ -117,7 +117,7 @@ class Wire:
             with self._changed:
                 self.problem = error
                 self._changed.notify_all()
-            self._said()
+            self._said("")
 
     def _from_libgammu(self, octets: bytes) -> None:
         """Its commands go on as they are. Each is echoed here: some sticks forget to, now and then."""
@@ -141,7 +141,7 @@ class Wire:
         if line == self._asked:
             return  # its echo
         if not self._asked or _unasked(line, self._asked):
-            self._said()
+            self._said(line)
             return
         self._answer.append(line)
         if not self._ours:

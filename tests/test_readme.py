@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The README is true: its commands, its help text, its messages, its files."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rig import ROOT, Rig
+
+README = (ROOT / "README.md").read_text()
+SHELL = re.findall(r"^( *)```sh\n(.*?)^ *```$", README, re.MULTILINE | re.DOTALL)
+COMMANDS = [line.strip() for _, block in SHELL for line in block.splitlines()]
+LIB = "".join(path.read_text() for path in (ROOT / "lib" / "homesim").glob("*.py"))
+
+
+def test_the_help_is_the_program_s(python: str) -> None:
+    [block] = re.findall(r"^```\n(usage: homesim-poll.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
+    command = [python, "-B", str(ROOT / "bin" / "poll"), "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
+    assert shown.split() == block.split()
+
+
+def test_every_make_target_it_names_is_there() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"make ([a-z]+(?:-[a-z]+)*)", README))
+    assert named - {"a"} <= targets
+
+
+def test_every_file_it_links_is_there() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_every_failure_it_explains_can_be_said() -> None:
+    rows = re.findall(r"^\| `([^`]+)` \| .+ \|$", README.split("## Trouble")[1].split("## ")[0], re.MULTILINE)
+    assert len(rows) > 10
+    for words in rows:
+        core = re.sub(r"^(/dev/sms: |Telegram: |HTTP \d+ ?)", "", words)
+        core = re.sub(r"AT within 5 s|Bad Request: chat not found|Unauthorized|Forbidden", "", core).strip()
+        assert core in LIB or core.lower() in LIB, words
+
+
+def test_the_demo_runs_twice_in_a_row(python: str) -> None:
+    for _ in range(2):
+        shown = subprocess.run(
+            [python, "-B", str(ROOT / "tests" / "demo.py")], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert shown.returncode == 0, shown.stderr
+        assert "[ Copy 482913 ]" in shown.stdout
+        assert "none left on the stick" in shown.stdout
+
+
+def test_the_steps_on_the_pi_install_a_copy_that_runs(python: str, tmp_path: Path) -> None:
+    """The README's own commands, in a folder instead of /, without sudo and without what needs a person."""
+    skipped = ("apt ", "git clone", "nano ", "crontab ", "homesim-poll", "make ")
+    steps = [command.removeprefix("sudo ") for command in COMMANDS]
+    steps = [step for step in steps if not step.startswith(skipped)]
+    assert len(steps) == 4
+    for step in steps:
+        there = re.sub(r"(?<![\w.])/(usr|etc)/", rf"{tmp_path}/\1/", step)
+        (tmp_path / "usr/local/bin").mkdir(parents=True, exist_ok=True)
+        subprocess.run(["sh", "-ec", there], cwd=ROOT, check=True)
+    installed = tmp_path / "usr/local/bin/homesim-poll"
+    assert installed.resolve().read_text() == (ROOT / "bin" / "poll").read_text()
+    assert (tmp_path / "etc/homesim/config.toml").stat().st_mode & 0o777 == 0o600
+    for command in COMMANDS:
+        if "homesim-poll" in command and not command.startswith("sudo ln"):
+            with Rig(python) as rig:
+                arguments = [*command.split()[2:], "--config", str(rig.config)]
+                run = subprocess.run([python, "-B", str(installed), *arguments], capture_output=True, check=False)
+                assert run.returncode == 0
+
+
+def test_the_crontab_line_is_one_that_cron_takes() -> None:
+    text = (ROOT / "crontab.example").read_text()
+    [line] = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert re.fullmatch(r"(\* ){5}/usr/local/bin/homesim-poll 2>&1 \| logger -t homesim", line)
+    assert text.endswith("\n")
+    if not shutil.which("crontab") or os.geteuid() != 0:
+        pytest.skip("no crontab(1) here, or not root")
+    checked = subprocess.run(["crontab", "-T", str(ROOT / "crontab.example")], capture_output=True, check=False)
+    assert checked.returncode in (0, 1) if b"usage" in checked.stderr else checked.returncode == 0
+
+
+def test_python_is_new_enough() -> None:
+    assert sys.version_info >= (3, 11)
