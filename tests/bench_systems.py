@@ -258,7 +258,7 @@ runonreceive = {hook}
 GAMMU_SMSD = System(
     name="gammu-smsd",
     settings="files backend, `at115200`, `RunOnReceive` with curl; CommTimeout 30 s, ReceiveFrequency 15 s, "
-    "LoopSleep 1 s (the defaults, which the how-to leaves alone)",
+    "LoopSleep 1 s (its defaults)",
     program="gammu-smsd",
     version=("gammu-smsd", "--version"),
     configure=_gammu_smsd,

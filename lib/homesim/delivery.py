@@ -3,7 +3,7 @@
 
     attempt        written before each POST: name -> part. Who finds it there may find the message in the
                    chat already, so what is sent again says "possible repeat"
-    delivered      a packed message arrived: its entries are being cleared, none is to be sent again
+    delivered      a packed message is in the chat: its entries are being cleared, none is to be sent again
     not-before     Telegram asked to wait until then
     chat           the group became a supergroup: its id as configured, and now
 """
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from homesim.telegram import Bot
 
 ALONE = 3  # up to so many waiting messages go out one by one, more are packed
+ENTITIES = 100  # Telegram shows no more of one message's
 FRESH = 600.0  # seconds: a code younger than this goes first, alone
 MAX_WAIT = 4 * 3600.0  # seconds: no not-before is believed beyond this, the clock may have jumped
 BACK_OFF = (1.0, 2.0, 4.0, 8.0, 15.0)  # seconds between tries in one run
@@ -45,20 +46,24 @@ class Delivery:
         self._modem = modem
         self._chat = modem.chat_id if modem.chat_id is not None else telegram.chat_id
         self._topic = telegram.topic_id if modem.chat_id is None else None
-        self._doubtful = {name: int(str(part)) for name, part in spool.state("attempt").items()}
+        attempt = spool.state("attempt")
+        self._doubtful = {n: part for n, part in attempt.items() if isinstance(part, int) and not spool.sent(n)}
         self._refused_together: set[str] = set()
         self._recent: list[float] = []
         self._failures = 0
+        self._sleep: Callable[[float], None] = time.sleep
         self._bot: Bot | None = None
         moved = spool.state("chat")
-        if moved.get("from") == self._chat and isinstance(moved.get("to"), int):
-            self._chat = int(str(moved["to"]))
+        to = moved.get("to")
+        if moved.get("from") == self._chat and isinstance(to, int):
+            self._chat = to
 
     def send_waiting(self, until: float, sleep: Callable[[float], None] = time.sleep) -> float | None:
         """Send until nothing waits, something fails or time.monotonic() is `until`.
 
         Return the seconds after which another try makes sense, None when only a new message is a reason.
         """
+        self._sleep = sleep
         self._clear_delivered()
         while time.monotonic() < until and not isinstance(self.problem, ConfigError):
             batch = self._next()
@@ -67,7 +72,6 @@ class Delivery:
             if pause := self._pause():
                 self.problem = TryAgain("Telegram", f"asked to be left alone for {pause:.0f} s; SMS are kept")
                 return pause
-            sleep(self._pace())
             if not self._send(batch):
                 self._failures += 1
                 return max(self._pause(), BACK_OFF[min(self._failures, len(BACK_OFF)) - 1])
@@ -85,11 +89,13 @@ class Delivery:
         if len(waiting) <= ALONE:
             return waiting[:1]
         batch: list[Entry] = []
-        length = 0
+        length = entities = 0
         for entry in waiting:
             drafts = self._drafts(entry)
             length += message.units(drafts[0].text) + 2
-            if length > message.LIMIT or len(drafts) > 1 or entry.name in self._refused_together:
+            entities += len(drafts[0].entities)
+            fits = length <= message.LIMIT and entities <= ENTITIES and len(drafts) == 1
+            if not fits or entry.name in self._refused_together:
                 break
             batch.append(entry)
         return batch or waiting[:1]
@@ -102,7 +108,7 @@ class Delivery:
         return False
 
     def _drafts(self, entry: Entry) -> list[Draft]:
-        notes = ["complete now"] * entry.told + ["possible repeat"] * (entry.name in self._doubtful)
+        notes = ["complete now"] * entry.told + [message.REPEAT] * (entry.name in self._doubtful)
         if entry.alert:
             return message.render_alert(entry.alert, self._modem.name, notes)
         return message.render(_read(entry.pdus), self._modem.name, notes)
@@ -143,6 +149,7 @@ class Delivery:
         if answer.outcome is Outcome.REFUSED and len(parts) == 1:
             answer = self._try(draft.plain())
         if answer.outcome not in (Outcome.SENT, Outcome.AMBIGUOUS):
+            before |= {name: part for name, part in parts.items() if part}  # the parts before this one have arrived
             self._doubtful = before
             self._spool.set_state("attempt", dict(before))
         return answer
@@ -152,6 +159,7 @@ class Delivery:
             from homesim.telegram import Bot  # requests takes 0.1 s here and seconds on a Pi Zero
 
             self._bot = Bot(self._telegram)
+        self._sleep(self._pace())
         self._recent = [*self._recent, time.monotonic()][-BURST:]
         return self._bot.send(draft, self._chat, self._topic)
 
@@ -161,7 +169,7 @@ class Delivery:
     def _forget(self, batch: list[Entry]) -> None:
         """They are in the chat. With several, a kill half-way must not bring the other half again."""
         if len(batch) > 1:
-            self._spool.move_state("attempt", "delivered")
+            self._spool.set_state("delivered", {entry.name: True for entry in batch})
         for entry in batch:
             self._spool.done(entry.name)
             self._doubtful.pop(entry.name, None)
@@ -195,8 +203,8 @@ class Delivery:
 
     def _pause(self) -> float:
         """Seconds that Telegram still wants to be left alone."""
-        state = self._spool.state("not-before")
-        wait = float(str(state.get("time", 0))) - time.time()
+        until = self._spool.state("not-before").get("time")
+        wait = until - time.time() if isinstance(until, int | float) else 0.0
         return wait if 0 < wait <= MAX_WAIT else 0.0
 
     def _pace(self) -> float:

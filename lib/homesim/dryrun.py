@@ -21,11 +21,10 @@ def dry_run(settings: Config, modem: Settings) -> int:
     for entry in waiting:
         drafts = message.render_alert(entry.alert, modem.name) if entry.alert else _drafts(entry.pdus, modem)
         _show(f"waits in {spool.root}/new", drafts)
-    with run.Turn(settings.paths.run, modem.name).taken(wait=0) as taken:
-        if not taken:
-            print(f"{modem.name}: another run holds the lock, so the stick is not read")
-            return EXIT_OK
-        found = _on_stick(modem)
+    if not run.Turn(settings.paths.run, modem.name).take(wait=0):
+        print(f"{modem.name}: another run holds the lock, so the stick is not read")
+        return EXIT_OK
+    found = _on_stick(modem)
     fresh = {sms.name([text]): text for text in found if not spool.known(sms.name([text]))}
     parts = [Part(e.name, e.pdus[0], e.received) for e in spool.entries("parts")]
     for name, text in fresh.items():

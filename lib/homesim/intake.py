@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from homesim import pdu, sms
 from homesim.modem import Memory, Modem, Stored
@@ -61,7 +61,7 @@ class Intake:
         self._finish_interrupted()
         made = False
         for group in gather(self._parts()):
-            overdue = all(abs(time.time() - part.received) >= self._wait for part in group.parts)
+            overdue = self._waited(group.parts)
             if group.complete and (group.certain or overdue):
                 made |= self._whole(group)
             elif overdue and not all(part.told for part in group.parts):
@@ -78,8 +78,13 @@ class Intake:
         told = any(part.told for part in group.parts)
         if fresh := not self._spool.known(name):
             self._spool.put("new", Entry(name, _pdus(group), received=time.time(), told=told))
-        self._settle(group)
+        if self._waited(group.copies):
+            self._settle(group)
         return fresh
+
+    def _waited(self, parts: Iterable[Part]) -> bool:
+        """Whether these parts have waited long enough for others; what looks like a copy may be one that waits."""
+        return all(abs(time.time() - part.received) >= self._wait for part in parts)
 
     def _incomplete(self, group: Group) -> bool:
         """Forward what there is. Its parts stay, for the day when the rest comes."""
@@ -101,7 +106,7 @@ class Intake:
     def _finish_interrupted(self) -> None:
         """A run was killed while it settled a message: first between the marks, then between the removals."""
         for group in gather(self._parts()):
-            if group.complete and self._spool.known(sms.name(_pdus(group))):
+            if group.complete and self._waited(group.copies) and self._spool.known(sms.name(_pdus(group))):
                 self._settle(group)
         for part in self._parts():
             if self._spool.sent(part.name):

@@ -21,7 +21,8 @@ from homesim import otp, sms
 
 LIMIT = 4096  # UTF-16 units of one message, Bot API sendMessage
 
-_SPARE = len(" (99/99)") + len(" · possible repeat")  # what a split message may still get
+REPEAT = "possible repeat"
+_COUNT = len(" (99/99)")
 
 _SPECIAL = {
     "silent": "silent SMS (type 0)",
@@ -108,7 +109,9 @@ def _special(message: sms.Message) -> Iterator[str]:
 
 
 def _split(sender: str, text: str, footer: str, code: otp.Code | None) -> list[Draft]:
-    room = LIMIT - units(f"{sender}\n\n{footer}") - _SPARE
+    # A message that is sent again is cut where it was cut before, though it says so: parts may have arrived.
+    before = footer.removesuffix(f" · {REPEAT}")
+    room = LIMIT - units(f"{sender}\n\n{before} · {REPEAT}") - _COUNT
     cuts = [0, *_cuts(text, room, code), len(text)]
     drafts = []
     for number, (start, end) in enumerate(pairwise(cuts), 1):
@@ -144,8 +147,10 @@ def _cuts(text: str, room: int, code: otp.Code | None) -> Iterator[int]:
     while (end := _reach(text, start, room)) < len(text):
         if code is not None and code.start < end < code.end and code.start > start:
             end = code.start
-        elif spaces := list(re.finditer(r"\s+", text[start + (end - start) // 2 : end])):
-            end = start + (end - start) // 2 + spaces[-1].end()
+        else:
+            spaces = re.compile(r"\s+").finditer(text, start + (end - start) // 2, end)
+            ends = [space.end() for space in spaces if code is None or not code.start < space.end() < code.end]
+            end = ends[-1] if ends else end
         yield end
         start = end
 

@@ -23,6 +23,10 @@ from homesim.wire import Wire, value
 
 T = TypeVar("T")
 
+# libgammu says farewell to a stick when its object goes, which takes up to ten minutes if the stick is silent. So
+# none ever goes: programs that opened one leave with run.leave().
+_OPENED: list[gammu.StateMachine] = []
+
 PROBE = 5.0  # seconds: a slow stick takes 1 s an answer
 # Seconds after which a call means that the stick is stuck. Measured: a slow stick needs 27 s for Init; libgammu
 # itself would wait up to 12 minutes.
@@ -70,12 +74,13 @@ class Network:
 class Modem:
     """One stick, open until the process ends: there is no close, which could take ten minutes."""
 
-    def __init__(self, settings: config.Modem, said: Callable[[str], None] = lambda line: None) -> None:
+    def __init__(self, settings: config.Modem, said: Callable[[str], object] = str) -> None:
         """`said` is called, in another thread, with each line that the stick says on its own."""
         self._settings = settings
         self._wire = Wire(settings.device, said)
         self._busy_until = float("inf")  # time.monotonic() after which the call in progress has failed
         self._machine = gammu.StateMachine()
+        _OPENED.append(self._machine)
         self._counted = True  # libgammu can count this stick's SMS, and then list them too
 
     def probe(self) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from homesim import pdu
 
 NEAR = 120.0  # seconds between neighbouring parts of one message
+FAR = 3600.0  # seconds over which leftovers are put together: beyond it is another message
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def _groups(messages: list[_Members]) -> list[Group]:
         if again is not None:
             again.extend(part for part, _ in members.values())
         else:
-            other = next((m for m in rest if not _complete(m) and m.keys().isdisjoint(members)), None)
+            other = next((one for one in rest if _fills(members, one)), None)
             if other is None:
                 rest.append(dict(members))
             else:
@@ -98,6 +99,11 @@ def _copied(members: _Members, original: _Members) -> bool:
 def _complete(members: _Members) -> bool:
     _, sms = next(iter(members.values()))
     return sms.part is not None and len(members) == sms.part.total
+
+
+def _fills(members: _Members, other: _Members) -> bool:
+    near = any(_distance(other, sms) <= FAR for _, sms in members.values())
+    return near and not _complete(other) and other.keys().isdisjoint(members)
 
 
 def _distance(members: _Members, sms: pdu.Sms) -> float:

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from homesim import __version__, config, run
 from homesim.config import Config
@@ -36,8 +37,8 @@ AGAIN = 10.0  # seconds that must be left for a new start to make sense
 log = logging.getLogger(__name__)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    return run.main(NAME, poll, argv)
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    run.leave(run.main(NAME, poll, argv))
 
 
 def poll(argv: Sequence[str] | None) -> int:
@@ -82,9 +83,10 @@ def _seconds(text: str) -> float:
 
 def _fork(settings: Config, name: str, linger: float) -> int:
     """Serve a modem in a process of its own; return its pid."""
-    if pid := os.fork():
-        return pid
-    os._exit(run.main(NAME, lambda _: _serve(settings, name, linger), None))
+    pid = os.fork()
+    if pid == 0:
+        run.leave(run.main(NAME, lambda _: _serve(settings, name, linger), None))
+    return pid
 
 
 def _worst(pids: Sequence[int]) -> int:
@@ -96,16 +98,13 @@ def _worst(pids: Sequence[int]) -> int:
 
 
 def _serve(settings: Config, name: str, linger: float) -> int:
-    """One modem, until the run's time is over. Does not return where libgammu would be cleaned up."""
+    """One modem, until the run's time is over."""
     turn = run.Turn(settings.paths.run, name)
-    with turn.taken() as taken:
-        if not taken:
-            log.info("%s: another run is at work", name)
-            return EXIT_OK
-        run.deadline(linger * 1.2 + GRACE)
-        code = run.main(NAME, lambda _: _Run(settings, name, linger, turn).serve(), None)
-        sys.stderr.flush()
-        os._exit(code)
+    if not turn.take():
+        log.info("%s: another run is at work", name)
+        return EXIT_OK
+    run.deadline(linger * 1.2 + GRACE)
+    return _Run(settings, name, linger, turn).serve()
 
 
 class _Run:
@@ -125,13 +124,15 @@ class _Run:
 
     def serve(self) -> int:
         """Watch and send until the time is over; the exit code."""
-        until = time.monotonic() + max(self._linger, SEND)
+        until = max(time.monotonic() + SEND, self._clock.last)
         if self._linger == 0:
             self._watch.leave()
         self._watch.start()
+        again = 0.0  # not before Telegram may be tried again
         while True:
             ended = not self._watch.is_alive()
-            pause = self._delivery.send_waiting(until)
+            if time.monotonic() >= again or ended:
+                again = time.monotonic() + (self._delivery.send_waiting(until) or 0)
             if ended:
                 return self._end(expected(self._watch.problem))
             if failure := self._watch.failure():
@@ -139,7 +140,7 @@ class _Run:
             if self._clock.over(self._turn):
                 self._watch.leave()
             self._report("")
-            self._wake.wait(TICK if pause is None else min(TICK, pause))
+            self._wake.wait(TICK)
             self._wake.clear()
 
     def _end(self, problem: HomesimError | None) -> int:

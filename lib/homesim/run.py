@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
+import os
 import signal
 import sys
 import syslog
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import ClassVar, NoReturn
 
 import filelock
 
@@ -31,6 +32,13 @@ def main(name: str, program: Callable[[Sequence[str] | None], int], argv: Sequen
     except Exception as error:
         print(f"{name}: a bug in homesim; please report this:\n{describe(error)}", file=sys.stderr)
         return 70  # EX_SOFTWARE of sysexits.h
+
+
+def leave(code: int) -> NoReturn:
+    """End without cleaning up: libgammu's clean-up can take ten minutes (modem.py)."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def complain(name: str, error: HomesimError) -> None:
@@ -76,7 +84,12 @@ def deadline(seconds: float) -> None:
 
 
 class Turn:
-    """The right to use one modem. The kernel takes it back when the process ends, however it ends."""
+    """The right to use one modem. The kernel takes it back when the process ends, however it ends.
+
+    It is never given back before: the port is ours until then, and a filelock that is forgotten is released.
+    """
+
+    _taken: ClassVar[list[Turn]] = []
 
     def __init__(self, folder: Path, modem: str) -> None:
         try:
@@ -86,19 +99,17 @@ class Turn:
         self._lock = filelock.FileLock(folder / f"{modem}.lock")
         self._door = filelock.FileLock(folder / f"{modem}.next")
 
-    @contextlib.contextmanager
-    def taken(self, wait: float = HAND_OVER) -> Iterator[bool]:
+    def take(self, wait: float = HAND_OVER) -> bool:
         """Whether the lock was free within `wait` seconds. At most one run waits at the door for it."""
         try:
             with self._door.acquire(timeout=0):
                 self._lock.acquire(timeout=wait, poll_interval=0.05)
         except filelock.Timeout:
-            yield False
-            return
+            return False
         except OSError as error:
             raise TryAgain(self._lock.lock_file, (error.strerror or "cannot be locked").lower()) from None
-        yield True
-        self._lock.release()
+        self._taken.append(self)
+        return True
 
     def successor(self) -> bool:
         """Whether the next run waits at the door."""
@@ -114,7 +125,7 @@ class Clock:
 
     def __init__(self, linger: float) -> None:
         self._end = time.monotonic() + linger
-        self._last = self._end + linger / 5
+        self.last = self._end + linger / 5
 
     def rest(self) -> float:
         """Seconds of its time that are left."""
@@ -122,4 +133,4 @@ class Clock:
 
     def over(self, turn: Turn) -> bool:
         now = time.monotonic()
-        return now >= self._last or (now >= self._end and turn.successor())
+        return now >= self.last or (now >= self._end and turn.successor())

@@ -43,7 +43,7 @@ def _hash(text: str) -> str:
     try:
         what = pdu.tpdu(text)
     except ValueError:
-        what = text.upper().encode()
+        what = text.upper().encode("utf-8", "surrogatepass")
     return hashlib.sha256(what).hexdigest()
 
 

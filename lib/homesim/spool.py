@@ -26,6 +26,14 @@ from homesim.errors import TryAgain
 SEEN_DAYS = 30
 _FOLDERS = ("tmp", "parts", "new", "failed", "seen")
 
+_KINDS: dict[str, tuple[type, ...]] = {
+    "pdus": (list,),
+    "alert": (str,),
+    "received": (int, float),
+    "told": (bool,),
+    "reason": (str,),
+}
+
 log = logging.getLogger(__name__)
 
 
@@ -71,7 +79,9 @@ class Spool:
                 yield _parse(name, (self.root / folder / file).read_bytes())
             except FileNotFoundError:
                 continue
-            except (ValueError, TypeError, AttributeError):
+            except OSError as error:
+                log.error("%s: %s; left where it is", self.root / folder / file, error.strerror)
+            except (LookupError, ValueError, AttributeError):
                 self._set_aside(folder, file)
 
     def known(self, name: str) -> bool:
@@ -90,7 +100,8 @@ class Spool:
 
     def remove(self, folder: str, name: str) -> None:
         """Not durable, and need not be: who removes has marked or copied it before, and looks there first."""
-        (self.root / folder / f"{name}.json").unlink(missing_ok=True)
+        with _writing(self.root / folder / f"{name}.json") as path:
+            path.unlink(missing_ok=True)
 
     def done(self, name: str) -> None:
         """Telegram has it."""
@@ -117,12 +128,9 @@ class Spool:
         if value:
             self._write(self.root / key, json.dumps(value) + "\n")
         elif (self.root / key).exists():
-            (self.root / key).unlink()
-            _sync(self.root)
-
-    def move_state(self, key: str, to: str) -> None:
-        os.rename(self.root / key, self.root / to)
-        _sync(self.root)
+            with _writing(self.root / key) as path:
+                path.unlink()
+                _sync(self.root)
 
     def sweep(self, now: float) -> None:
         """Forget what is too old to come again, and what a killed run left half written."""
@@ -135,18 +143,19 @@ class Spool:
     def _write(self, path: Path, text: str) -> None:
         """The one durable writer."""
         temporary = self.root / "tmp" / f"{path.name}.{os.getpid()}"
-        try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with open(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(descriptor)
-            os.rename(temporary, path)
-            _sync(path.parent)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise _unwritable(path, error) from None
+        with _writing(path):
+            try:
+                descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+                with open(descriptor, "w", encoding="utf-8") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(descriptor)
+                os.rename(temporary, path)
+                _sync(path.parent)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    temporary.unlink()
+                raise
 
     def _list(self, folder: str) -> list[str]:
         try:
@@ -157,15 +166,18 @@ class Spool:
     def _set_aside(self, folder: str, file: str) -> None:
         if self._read_only:
             return
-        target = self.root / "failed" / f"{file}.damaged-{int(time.time())}"
+        target = self.root / "failed" / f"{file}.damaged-in-{folder}-{int(time.time())}"
         log.error("%s: damaged, nothing of it can be read; moved to %s", self.root / folder / file, target)
-        os.rename(self.root / folder / file, target)
-        _sync(self.root / "failed")
+        with _writing(target):
+            os.rename(self.root / folder / file, target)
+            _sync(self.root / "failed")
 
 
 def _parse(name: str, content: bytes) -> Entry:
-    """Raise ValueError, TypeError or AttributeError when this is no entry."""
+    """Raise LookupError, ValueError or AttributeError when this is no entry."""
     fields = json.loads(content)
+    if not all(isinstance(value, _KINDS[key]) for key, value in fields.items()):
+        raise ValueError("no entry")
     entry = Entry(name=name, **{**fields, "pdus": tuple(fields.get("pdus", ()))})
     if not (entry.pdus or entry.alert) or not all(isinstance(text, str) for text in entry.pdus):
         raise ValueError("no message in it")
@@ -178,6 +190,15 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[Path]:
+    """What the disk refuses is no bug: raise TryAgain."""
+    try:
+        yield path
+    except OSError as error:
+        raise _unwritable(path, error) from None
 
 
 def _unwritable(path: Path, error: OSError) -> TryAgain:

@@ -43,7 +43,7 @@ class Status:
             return
         self._written = (time.monotonic(), news)
         self._fields["updated"] = time.time()
-        temporary = self._path.with_suffix(f".{os.getpid()}")
+        temporary = self._path.with_suffix(".tmp")
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with open(descriptor, "w", encoding="utf-8") as file:

@@ -21,6 +21,8 @@ from homesim.status import Status
 
 LOOK, LIST, ASK = 1.0, 5.0, 60.0  # seconds between counts, full lists, questions about the network
 
+TRIES = 2  # of a PIN whose outcome nobody saw
+
 log = logging.getLogger(__name__)
 
 
@@ -104,9 +106,10 @@ class Watch(threading.Thread):
             self._asked = now
 
     def _unlock(self, modem: Modem, sim: str) -> None:
-        """Give the SIM its PIN, once: three wrong ones and it wants the PUK.
+        """Give the SIM its PIN. A refused one is never tried again: three wrong ones and it wants the PUK.
 
-        The try is written down before it is made, and forgotten when the SIM is seen open.
+        The try is written down before it is made, and forgotten when the SIM is seen open. A run that was killed
+        between the two leaves one more try, so a power cut does not lock us out and two of the three are the most.
         """
         device = self._settings.device
         tried = self._spool.state("pin-tried")
@@ -116,13 +119,15 @@ class Watch(threading.Thread):
             if self._settings.pin is None:
                 raise ConfigError(device, f"the SIM asks for its PIN; set modem.{self._settings.name}.pin")
             mark = hashlib.sha256(f"{self._settings.name} {self._settings.pin}".encode()).hexdigest()
-            if tried.get("pin") == mark:
+            tries = tried.get("tries") if tried.get("pin") == mark else 0
+            if not isinstance(tries, int) or tries >= TRIES:
                 raise ConfigError(
                     device,
                     f"the SIM has refused its PIN, which is not tried again; correct modem.{self._settings.name}.pin",
                 )
-            self._spool.set_state("pin-tried", {"pin": mark})
+            self._spool.set_state("pin-tried", {"pin": mark, "tries": tries + 1})
             if not modem.enter_pin(self._settings.pin):
+                self._spool.set_state("pin-tried", {"pin": mark, "tries": TRIES})
                 raise ConfigError(device, f"the SIM refuses its PIN; correct modem.{self._settings.name}.pin")
             self._spool.set_state("pin-tried", {})
             self._status.set(sim="READY")

@@ -56,7 +56,7 @@ class Exchange:
 class Wire:
     """The stick's port, and `device`, a pty where libgammu finds it. Ends with the process."""
 
-    def __init__(self, path: str, said: Callable[[str], None]) -> None:
+    def __init__(self, path: str, said: Callable[[str], object]) -> None:
         """`said` is called, in another thread, with each line the stick says on its own, and "" when it has gone."""
         self.path = path
         self.problem: TryAgain | None = None  # why nothing will ever come from this port again
