@@ -5,6 +5,9 @@ PYTHON = .venv/bin/python
 # The demo runs with any Python that has gammu: the system's, or the one in .venv.
 ANY = $$(/usr/bin/python3 -c 'import gammu, requests, filelock' 2>/dev/null && echo /usr/bin/python3 || echo $(PYTHON))
 
+# Most tests wait for a stick or a server: more of them at once than there are cores.
+TOGETHER = -n 4 --dist worksteal
+
 .PHONY: help demo test test-quick check bench clean
 
 help:
@@ -21,11 +24,11 @@ demo:
 
 test:
 	@tests/prepare test
-	$(PYTHON) -m pytest -q -n 2
+	$(PYTHON) -m pytest -q $(TOGETHER)
 
 test-quick:
 	@tests/prepare test
-	$(PYTHON) -m pytest -q -n 2 -m 'not slow'
+	$(PYTHON) -m pytest -q $(TOGETHER) -m 'not slow'
 
 check:
 	@tests/prepare test

@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.server
 import os
 import pty
 import resource
+import shutil
 import signal
+import socket
 import subprocess
+import threading
+import urllib.request
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,7 +24,7 @@ import pdus
 from botapi import Chat
 from homesim import __version__
 from homesim.run import describe
-from rig import BIN, Rig, now
+from rig import BIN, ROOT, Rig, now
 from stick import PROFILES, PtyPort, Sim, Stick, Trouble
 
 CODE = "Your code is 482913, never tell it to anybody"
@@ -287,6 +293,7 @@ class TestDeadStick:
         assert "kept" in rig.api.text()
         assert rig.entries("new") == []
 
+    @pytest.mark.slow
     def test_a_stick_that_freezes_while_it_lists_ends_the_run(self, rig: Rig) -> None:
         rig.stick.store("SM", None, pdus.deliver("later"))
         rig.stick.faults.on("CMGL", Trouble(silent=True))
@@ -392,6 +399,7 @@ class TestLingering:
             rig.api.wait_for(lambda api: "to the second" in api.text())
             assert second.poll() is None
 
+    @pytest.mark.slow
     def test_only_one_run_waits_at_the_door(self, rig: Rig) -> None:
         with rig.lingering(30) as first:
             waiting = rig.start("--linger", "5")
@@ -442,17 +450,35 @@ class TestLingering:
         assert status["answered"] == answered
         assert "no answer" in status["error"]
 
-    def test_a_deadline_ends_a_run_in_which_nothing_moves(self, rig: Rig) -> None:
-        """SIGSTOP is the nearest thing to a C call that never returns: the kernel's timer goes on."""
-        with rig.lingering(30) as process:
-            timers = Path(f"/proc/{process.pid}/timers")
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            ignored = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigIgn")), 16)
-            caught = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt")), 16)
-            assert not (ignored | caught) >> (signal.SIGALRM - 1) & 1
-            assert timers.exists()
-            process.send_signal(signal.SIGALRM)
-            assert process.wait(timeout=10) == -signal.SIGALRM
+    @pytest.mark.skipif(not shutil.which("strace"), reason="no strace")
+    def test_the_kernel_s_timer_is_set_before_the_port_is_opened(self, rig: Rig) -> None:
+        log = rig.folder / "strace"
+        run = rig.start("--linger", "0", command=("strace", "-f", "-o", str(log), "-e", "trace=setitimer,openat"))
+        run.communicate(timeout=60)
+        if "setitimer" not in log.read_text():
+            pytest.skip("strace may not trace here")
+        before, _, after = log.read_text().partition(f'"{rig.folder}/sms"')
+        assert "setitimer(ITIMER_REAL, {it_interval={tv_sec=0, tv_usec=0}, it_value={tv_sec=60" in before
+        assert "setitimer" not in after
+
+    def test_the_deadline_ends_what_never_returns(self, python: str) -> None:
+        """Two threads that hold each other up, in C: no Python handler would ever run."""
+        program = (
+            "import sys, threading; sys.path.insert(0, 'lib'); from homesim import run; run.deadline(0.2);"
+            "lock = threading.Lock(); lock.acquire(); lock.acquire()"
+        )
+        ended = subprocess.run([python, "-c", program], cwd=ROOT, timeout=30, check=False)
+        assert ended.returncode == -signal.SIGALRM
+
+    @pytest.mark.slow
+    def test_a_stick_that_swallows_a_command_costs_a_new_start_and_nothing_else(self, rig: Rig) -> None:
+        with rig.lingering(60) as process:
+            rig.stick.faults.on("CPMS", Trouble(silent=True), times=1)
+            rig.stick.wait_for(lambda stick: stick.faults.frozen)
+            rig.stick.faults.thaw()
+            rig.stick.deliver(pdus.deliver("after the pause", time=now()))
+            rig.api.wait_for(lambda api: "after the pause" in api.text(), timeout=50)
+            assert process.poll() is None  # the same process, begun anew
 
 
 class TestSeveralModems:
@@ -535,6 +561,26 @@ class TestPrivacy:
         for secret in (*self.SECRETS, rig.api.token, rig.api.token.split(":")[1], pdu, pdu[30:]):
             assert secret not in said
 
+    @pytest.mark.skipif(os.geteuid() != 0 or os.path.exists("/dev/log"), reason="a system log is here, or not root")
+    def test_nothing_secret_reaches_the_system_log(self, rig: Rig) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+            log.bind("/dev/log")
+            try:
+                rig.stick.deliver(pdus.deliver(CODE, "+491701234567", time=now()))
+                run = rig.poll("--linger", "0", "-v")
+            finally:
+                os.unlink("/dev/log")
+            assert (run.stdout, run.stderr) == ("", "")
+            log.setblocking(False)
+            said = ""
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    said += log.recv(65536).decode()
+        assert "homesim-poll[" in said
+        assert "home: forwarded 1" in said
+        for secret in (*self.SECRETS, rig.api.token):
+            assert secret not in said
+
     def test_no_other_user_can_read_anything(self, rig: Rig) -> None:
         rig.api.down()
         rig.stick.deliver(pdus.deliver(CODE))
@@ -561,6 +607,57 @@ class TestPrivacy:
         assert "test_poll.py" in said
         for secret in (*self.SECRETS, "AAFakeToken"):
             assert secret not in said.replace("raise KeyError(CODE)", "").replace('"123456789:AAFakeToken"', "")
+
+
+class TestWays:
+    """To Telegram through a proxy, and over IPv4 only."""
+
+    def test_an_http_proxy_is_used(self, rig: Rig) -> None:
+        seen = []
+
+        class Proxy(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                seen.append(self.path)
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                path = self.path.removeprefix("http://api.telegram.invalid")
+                request = urllib.request.Request(rig.api.url + path, body, {"Content-Type": "application/json"})
+                with urllib.request.urlopen(request) as answer:
+                    self.send_response(200)
+                    self.end_headers()
+                    self.wfile.write(answer.read())
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        with http.server.HTTPServer(("127.0.0.1", 0), Proxy) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            port = server.server_address[1]
+            rig.configure(telegram=f'api_url = "http://api.telegram.invalid"\nproxy = "http://127.0.0.1:{port}"')
+            rig.stick.deliver(pdus.deliver("through the proxy"))
+            assert rig.poll().returncode == 0
+            server.shutdown()
+        assert "through the proxy" in rig.api.text()
+        assert seen[0].startswith("http://api.telegram.invalid/bot")
+
+    def test_the_environment_s_proxies_are_not(self, rig: Rig) -> None:
+        rig.stick.deliver(pdus.deliver("straight"))
+        process = rig.start("--linger", "0", env={**os.environ, "http_proxy": "http://127.0.0.1:1", "no_proxy": ""})
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+        assert "straight" in rig.api.text()
+
+    def test_ipv4_alone_where_it_is_wanted(self, rig: Rig) -> None:
+        """`localhost` stands for a name whose IPv6 address leads nowhere: the server listens on 127.0.0.1 only."""
+        port = rig.api.url.rsplit(":", 1)[1]
+        rig.configure(telegram=f'force_ipv4 = true\napi_url = "http://localhost:{port}"')
+        rig.stick.deliver(pdus.deliver("by IPv4"))
+        log = rig.folder / "strace"
+        command = ("strace", "-f", "-o", str(log), "-e", "trace=connect") if shutil.which("strace") else ()
+        process = rig.start("--linger", "0", command=command)
+        process.communicate(timeout=60)
+        assert "by IPv4" in rig.api.text()
+        if command:
+            assert "AF_INET6" not in "".join(line for line in log.read_text().splitlines() if port in line)
 
 
 class TestCommandLine:

@@ -48,6 +48,7 @@ def test_every_failure_it_explains_can_be_said() -> None:
         assert core in LIB or core.lower() in LIB, words
 
 
+@pytest.mark.slow
 def test_the_demo_runs_twice_in_a_row(python: str) -> None:
     for _ in range(2):
         shown = subprocess.run(

@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterable
 from homesim import pdu, sms
 from homesim.modem import Memory, Modem, Stored
 from homesim.parts import Group, Part, gather
-from homesim.spool import SEEN_DAYS, Entry, Spool
+from homesim.spool import Entry, Spool
 
 TRIES = 2  # to delete one SMS in one run
+JOIN = 30.0  # seconds between looks at parts that may have waited long enough
+KEEP = 7 * 86400.0  # seconds a forwarded part waits for the missing ones: no service centre tries longer
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,7 @@ class Intake:
     def __init__(self, spool: Spool, multipart_wait: float) -> None:
         self._spool = spool
         self._wait = multipart_wait
+        self._join_at = 0.0  # time.monotonic()
         self._kept: dict[Stored, int] = {}  # what the stick would not delete, and how often it was told
 
     def take(self, modem: Modem, memories: dict[str, Memory], wake: Callable[[], None]) -> bool:
@@ -36,8 +39,11 @@ class Intake:
         """
         found = modem.stored(memories)
         arrived = [self._store(one.pdu) for one in found]
-        if self.join() or any(arrived):
-            wake()
+        if any(arrived) or time.monotonic() >= self._join_at:
+            joined = self.join()
+            self._join_at = time.monotonic() + JOIN
+            if joined or any(arrived):
+                wake()
         deletable = [one for one in found if self._kept.get(one, 0) < TRIES]
         for one in deletable:
             if not modem.delete(one):
@@ -66,7 +72,7 @@ class Intake:
                 made |= self._whole(group)
             elif overdue and not all(part.told for part in group.parts):
                 made |= self._incomplete(group)
-            elif all(time.time() - part.received > SEEN_DAYS * 86400 for part in group.parts):
+            elif all(part.told and time.time() - part.received > KEEP for part in group.parts):
                 self._settle(group)
         return made
 

@@ -7,21 +7,19 @@ list each LIST finds what was not counted.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 import time
 
 from homesim.config import Modem as Settings
-from homesim.errors import ConfigError, HomesimError, TryAgain
+from homesim.errors import HomesimError, TryAgain
 from homesim.intake import Intake
 from homesim.modem import Memory, Modem
+from homesim.pin import unlock
 from homesim.spool import Spool
 from homesim.status import Status
 
 LOOK, LIST, ASK = 1.0, 5.0, 60.0  # seconds between counts, full lists, questions about the network
-
-TRIES = 2  # of a PIN whose outcome nobody saw
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +65,8 @@ class Watch(threading.Thread):
         self._status.answered()
         self._status.set(sim=sim)
         modem.open()
-        self._unlock(modem, sim)
+        unlock(modem, sim, self._settings, self._spool)
+        self._status.set(sim="READY")
         noticed = True
         while True:
             self._stir.clear()
@@ -104,39 +103,6 @@ class Watch(threading.Thread):
                 registration=network.registration, operator=network.operator, signal=network.signal
             )
             self._asked = now
-
-    def _unlock(self, modem: Modem, sim: str) -> None:
-        """Give the SIM its PIN. A refused one is never tried again: three wrong ones and it wants the PUK.
-
-        The try is written down before it is made, and forgotten when the SIM is seen open. A run that was killed
-        between the two leaves one more try, so a power cut does not lock us out and two of the three are the most.
-        """
-        device = self._settings.device
-        tried = self._spool.state("pin-tried")
-        if sim == "READY":
-            self._spool.set_state("pin-tried", {})
-        elif sim == "SIM PIN":
-            if self._settings.pin is None:
-                raise ConfigError(device, f"the SIM asks for its PIN; set modem.{self._settings.name}.pin")
-            mark = hashlib.sha256(f"{self._settings.name} {self._settings.pin}".encode()).hexdigest()
-            tries = tried.get("tries") if tried.get("pin") == mark else 0
-            if not isinstance(tries, int) or tries >= TRIES:
-                raise ConfigError(
-                    device,
-                    f"the SIM has refused its PIN, which is not tried again; correct modem.{self._settings.name}.pin",
-                )
-            self._spool.set_state("pin-tried", {"pin": mark, "tries": tries + 1})
-            if not modem.enter_pin(self._settings.pin):
-                self._spool.set_state("pin-tried", {"pin": mark, "tries": TRIES})
-                raise ConfigError(device, f"the SIM refuses its PIN; correct modem.{self._settings.name}.pin")
-            self._spool.set_state("pin-tried", {})
-            self._status.set(sim="READY")
-        elif sim == "SIM PUK":
-            raise ConfigError(device, "the SIM asks for its PUK; put it into a telephone and enter it there")
-        elif "10" in sim or "NOT INSERTED" in sim.upper():
-            raise TryAgain(device, "no SIM in the stick, or it has no contact")
-        elif sim != "OK":
-            raise TryAgain(device, f"the SIM is not ready ({sim})")
 
 
 def expected(error: BaseException | None) -> HomesimError | None:

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Opens the SIM, and never burns it: after three wrong PINs in a row a SIM wants its PUK.
+
+    pin-tried      which PIN (its hash) was tried, and how often: written before each try, removed when the SIM
+                   is seen open
+
+A PIN that was refused is not tried again before the configuration changes. A run that was killed in between
+saw no outcome and leaves one more try, so that a power cut does not lock us out; two of the three are the most.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from homesim.config import Modem as Settings
+from homesim.errors import ConfigError, TryAgain
+from homesim.modem import Modem
+from homesim.spool import Spool
+
+TRIES = 2
+STATE = "pin-tried"
+
+
+def unlock(modem: Modem, sim: str, settings: Settings, spool: Spool) -> None:
+    """Return when the SIM, of which the stick says `sim`, is open. Raise ConfigError or TryAgain when it is not."""
+    if sim in ("READY", "OK"):
+        spool.set_state(STATE, {})
+    elif sim == "SIM PIN":
+        _enter(modem, settings, spool)
+    elif sim == "SIM PUK":
+        raise ConfigError(settings.device, "the SIM asks for its PUK; put it into a telephone and enter it there")
+    elif sim.endswith("ERROR: 10"):  # TS 27.007 9.2.1: SIM not inserted
+        raise TryAgain(settings.device, "no SIM in the stick, or it has no contact")
+    else:
+        raise TryAgain(settings.device, f"the SIM is not ready ({sim})")
+
+
+def _enter(modem: Modem, settings: Settings, spool: Spool) -> None:
+    key = f"modem.{settings.name}.pin"
+    if settings.pin is None:
+        raise ConfigError(settings.device, f"the SIM asks for its PIN; set {key}")
+    pin = hashlib.sha256(f"{settings.name} {settings.pin}".encode()).hexdigest()
+    before = spool.state(STATE)
+    tries = before.get("tries") if before.get("pin") == pin else 0
+    if not isinstance(tries, int) or tries >= TRIES:
+        raise ConfigError(settings.device, f"the SIM has refused its PIN, which is not tried again; correct {key}")
+    spool.set_state(STATE, {"pin": pin, "tries": tries + 1})
+    if not modem.enter_pin(settings.pin):
+        spool.set_state(STATE, {"pin": pin, "tries": TRIES})
+        raise ConfigError(settings.device, f"the SIM refuses its PIN; correct {key}")
+    spool.set_state(STATE, {})
