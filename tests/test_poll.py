@@ -316,6 +316,13 @@ class TestDeadStick:
         assert "after the replug" in rig.api.text()
 
 
+    def test_late_answers_to_the_run_before_put_nothing_out_of_step(self, rig: Rig) -> None:
+        rig.stick.faults.on("^AT$", Trouble(before_echo=b"\r\nOK\r\n"), times=1)
+        rig.stick.deliver(pdus.deliver("in step"))
+        rig.start("--linger", "30")
+        rig.api.wait_for(lambda api: "in step" in api.text(), timeout=20)
+
+
 class TestTelegram:
     def test_out_of_reach_keeps_everything(self, rig: Rig) -> None:
         rig.stick.store("SM", None, pdus.deliver("waits"))

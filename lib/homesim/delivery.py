@@ -196,6 +196,7 @@ class Delivery:
             self.problem = ConfigError("Telegram", f"{answer.reason}; SMS are kept")
         else:
             self.problem = TryAgain("Telegram", f"{answer.reason}; SMS are kept and sent later")
+        log.debug("%s: %s", self._modem.name, self.problem)
         if answer.retry_after:
             until = time.time() + min(answer.retry_after, MAX_WAIT)
             self._spool.set_state("not-before", {"time": until})

@@ -42,7 +42,7 @@ def dry_run(settings: Config, modem: Settings) -> int:
 def _on_stick(settings: Settings) -> list[str]:
     modem = Modem(settings)
     sim = modem.probe()
-    if sim not in ("READY", "OK"):  # it tries no PIN either
+    if sim != "READY":  # it tries no PIN either
         raise TryAgain(settings.device, f"the SIM is not ready ({sim})")
     modem.open()
     return [stored.pdu for stored in modem.stored(modem.memories())]

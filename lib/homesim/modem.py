@@ -86,13 +86,15 @@ class Modem:
     def probe(self) -> str:
         """Ask the port with a short time limit and quiet it; return the SIM's state (TS 27.007 8.3).
 
-        Raise wire.Silent when nothing answers.
+        Raise wire.Silent when nothing answers, Stuck when the answers are to other questions.
         """
         self._wire.command("AT", PROBE)
         self._wire.command("AT+CMEE=1", PROBE)  # errors by number
         self._wire.command("AT^CURC=0", PROBE)  # none of Huawei's own reports
         self._wire.command("AT+CNMI=2,1,0,0,0", PROBE)  # TS 27.005 3.4.1: +CMTI for each SMS stored
         lines = self._wire.command("AT+CPIN?", PROBE)
+        if lines == ("OK",):  # a late answer to the run before us put all of them out of step
+            raise Stuck(self._settings.device, "the stick answers what was asked before")
         return value(lines, "+CPIN:") or lines[-1]
 
     def open(self) -> None:

@@ -23,7 +23,7 @@ STATE = "pin-tried"
 
 def unlock(modem: Modem, sim: str, settings: Settings, spool: Spool) -> None:
     """Return when the SIM, of which the stick says `sim`, is open. Raise ConfigError or TryAgain when it is not."""
-    if sim in ("READY", "OK"):
+    if sim == "READY":
         spool.set_state(STATE, {})
     elif sim == "SIM PIN":
         _enter(modem, settings, spool)

@@ -69,7 +69,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--linger", type=_seconds, metavar="SECONDS", help="how long to watch; 0: look once; default: poll.linger"
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="say more")
+    parser.add_argument("-v", "--verbose", action="store_true", help="tell the system log what a terminal is told")
     parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     return parser.parse_args(argv)
 
@@ -128,6 +128,7 @@ class _Run:
         if self._linger == 0:
             self._watch.leave()
         self._watch.start()
+        log.debug("%s: watching %s for %.0f s", self._modem.name, self._modem.device, self._linger)
         again = 0.0  # not before Telegram may be tried again
         while True:
             ended = not self._watch.is_alive()
@@ -145,7 +146,7 @@ class _Run:
 
     def _end(self, problem: HomesimError | None) -> int:
         if isinstance(problem, Stuck) and self._clock.rest() > AGAIN:
-            log.warning("%s; starting again", problem)
+            log.warning("%s: %s; starting again", self._modem.name, problem)
             _again(self._modem.name, self._clock.rest())
         if self._delivery.sent:
             self._spool.sweep(time.time())

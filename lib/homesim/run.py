@@ -58,10 +58,11 @@ def describe(error: BaseException) -> str:
 
 
 def log_to(name: str, *, verbose: bool) -> None:
-    """To stderr on a terminal, to the system log from cron, where a healthy run prints nothing."""
+    """To a terminal what it does; from cron to the system log, and less unless `verbose`: nothing when nothing is."""
+    terminal = sys.stderr.isatty()
     logger = logging.getLogger("homesim")
-    logger.addHandler(logging.StreamHandler() if sys.stderr.isatty() else _SystemLog(name))
-    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    logger.addHandler(logging.StreamHandler() if terminal else _SystemLog(name))
+    logger.setLevel(logging.DEBUG if verbose or terminal else logging.INFO)
     logger.propagate = False  # nobody else's handler, and nobody else's messages: urllib3 logs the token
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import asdict
 
 from homesim.config import Modem as Settings
 from homesim.errors import HomesimError, TryAgain
@@ -99,9 +100,8 @@ class Watch(threading.Thread):
         )
         if now - self._asked >= ASK:
             network = modem.network()
-            self._status.set(
-                registration=network.registration, operator=network.operator, signal=network.signal
-            )
+            self._status.set(**asdict(network))
+            log.debug("%s: %s", self._settings.name, ", ".join(f"{k} {v}" for k, v in asdict(network).items()))
             self._asked = now
 
 
