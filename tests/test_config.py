@@ -90,6 +90,12 @@ def test_all_mistakes_are_reported_at_once_each_with_its_key(tmp_path: Path) -> 
     ])  # fmt: skip
 
 
+def test_a_missing_token_is_reported_with_the_rest(tmp_path: Path) -> None:
+    text = "[telegram]\nchat_id = 5\n[modem.a]\ndevice = '/dev/sms'\n[modem.b]\ndevice = '/dev/sms'\n"
+    keys = [problem.split(":")[0] for problem in problems(tmp_path, text)]
+    assert sorted(keys) == ["modem.a.device", "modem.b.device", "telegram.token"]
+
+
 def test_no_value_is_repeated_in_a_mistake(tmp_path: Path) -> None:
     text = MINIMAL.replace("AAxx", "AA xx") + 'pin = "12345678901"\n'
     assert not [line for line in problems(tmp_path, text) if "xxxx" in line or "12345678901" in line]

@@ -23,8 +23,9 @@ import botapi
 import pdus
 from botapi import BotApi, Chat, Fault
 from homesim import config, sms, telegram
-from homesim.delivery import ALONE, MAX_WAIT, Delivery
+from homesim.delivery import MAX_WAIT, Delivery
 from homesim.errors import ConfigError, HomesimError, TryAgain
+from homesim.plan import ALONE
 from homesim.spool import Entry, Spool
 from rig import now
 

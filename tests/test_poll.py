@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 import urllib.request
 from datetime import timedelta
 from pathlib import Path
@@ -175,6 +176,36 @@ class TestDeleting:
         rig.poll()
         assert sorted(text.split("\n")[1] for text in rig.texts()) == ["new", "old"]
 
+    @pytest.mark.parametrize("trouble", [Trouble(answer="ERROR"), Trouble(answer="+CMS ERROR: 500"), Trouble(cut=2)])
+    def test_a_slot_that_cannot_be_compared_is_left_alone(self, rig: Rig, trouble: Trouble) -> None:
+        """And it is not asked for ever."""
+        rig.stick.faults.on("CMGR", trouble)
+        rig.stick.store("SM", None, pdus.deliver("not comparable"))
+        assert rig.poll("--linger", "3").returncode == 0
+        assert "not comparable" in rig.api.text()
+        assert not any("CMGD" in command.text for command in rig.stick.commands)
+        assert sum("CMGR" in command.text for command in rig.stick.commands) <= 2
+
+    def test_a_code_does_not_wait_until_many_are_deleted(self, python: str) -> None:
+        with Rig(python, latency=0.05) as rig:
+            for number in range(40):
+                rig.stick.store("SM", None, pdus.deliver(f"old {number}", time=now() - timedelta(days=1)))
+            with rig.lingering():
+                rig.stick.wait_for(lambda stick: sum("CMGD" in c.text for c in stick.commands) >= 2)
+                rig.stick.deliver(pdus.deliver(CODE, "BANK", time=now()))
+                rig.api.wait_for(lambda api: CODE in api.text())
+                assert rig.stick.stored()  # the deleting is still under way
+
+    def test_what_stays_on_the_stick_stays_known(self, rig: Rig) -> None:
+        """Marks are forgotten after 30 days; one whose SMS the stick keeps must not be."""
+        rig.stick.faults.on("CMGD", Trouble(answer="OK"))
+        rig.stick.store("SM", None, pdus.deliver("stays"))
+        rig.poll()
+        [mark] = (rig.state / "seen").iterdir()
+        os.utime(mark, (time.time() - 29 * 86400,) * 2)
+        rig.poll()
+        assert mark.stat().st_mtime > time.time() - 86400
+
     def test_a_full_stick_lets_the_network_deliver_the_rest(self, rig: Rig) -> None:
         for number in range(60):
             rig.stick.deliver(pdus.deliver(f"number {number}.", time=now() + timedelta(seconds=number)))
@@ -293,6 +324,13 @@ class TestDeadStick:
         assert rig.entries("new") == []
 
     @pytest.mark.slow
+    def test_a_time_out_of_libgammu_s_own_ends_the_run_at_once(self, rig: Rig) -> None:
+        rig.stick.faults.on("CGMM", Trouble(silent=True))
+        run = rig.poll(timeout=60)
+        assert run.returncode == 75
+        assert "the stick stopped answering" in run.stderr
+
+    @pytest.mark.slow
     def test_a_stick_that_freezes_while_it_lists_ends_the_run(self, rig: Rig) -> None:
         rig.stick.store("SM", None, pdus.deliver("later"))
         rig.stick.faults.on("CMGL", Trouble(silent=True))
@@ -302,6 +340,14 @@ class TestDeadStick:
         rig.stick.faults.clear()
         assert rig.poll().returncode == 0
         assert "later" in rig.api.text()
+
+    def test_a_dead_stick_does_not_hold_back_an_incomplete_sms(self, rig: Rig) -> None:
+        rig.stick.store("SM", None, pdus.deliver("the one half", udh=[(0, bytes([8, 2, 1]))]))
+        assert rig.poll().returncode == 0
+        rig.configure(poll="multipart_wait = 0")
+        rig.stick.faults.freeze()
+        assert rig.poll().returncode == 75
+        assert "the one half" in rig.api.text()
 
     def test_a_stick_pulled_out_while_a_run_lingers_comes_back(self, rig: Rig) -> None:
         with rig.lingering() as process:
@@ -361,6 +407,33 @@ class TestTelegram:
         (rig.state / "failed" / failed).rename(rig.state / "new" / failed)
         assert rig.poll().returncode == 0
         assert "bad" in rig.texts()[1]
+
+    def test_one_that_always_gives_an_error_does_not_hold_back_the_next(self, rig: Rig) -> None:
+        rig.api.order(api_faults.gateway(502), times=3)
+        rig.stick.store("SM", 0, pdus.deliver("cursed", time=now() - timedelta(hours=1)))
+        rig.stick.store("SM", 1, pdus.deliver("good", time=now()))
+        rig.start("--linger", "30")
+        rig.api.wait_for(lambda api: len(api.sent) == 2, timeout=30)
+        assert [text.split("\n")[1] for text in rig.texts()] == ["good", "cursed"]
+
+    def test_a_chat_that_refuses_everything_empties_no_spool(self, rig: Rig) -> None:
+        for number in range(5):
+            rig.stick.store("SM", None, pdus.deliver(f"number {number}", time=now() + timedelta(seconds=number)))
+        refusal = api_faults.refusal(400, "Bad Request: need administrator rights in the channel chat")
+        rig.api.order(refusal, times=20)
+        run = rig.poll()
+        assert run.returncode == 78
+        assert len(rig.entries("new")) == 5
+        assert rig.entries("failed") == []
+
+    def test_what_a_server_says_is_not_trusted(self, rig: Rig) -> None:
+        rig.stick.store("SM", None, pdus.deliver("waits"))
+        rig.api.order(api_faults.refusal(403, f"Forbidden: /bot{rig.api.token}/sendMessage\n\ud800 " + "x" * 9999))
+        run = rig.poll()
+        assert run.returncode == 78
+        assert run.stderr.count("\n") == 1
+        assert len(run.stderr) < 500
+        assert rig.api.token not in run.stderr
 
     def test_socks_without_pysocks_says_what_to_install(self, rig: Rig) -> None:
         rig.stick.store("SM", None, pdus.deliver("waits"))
@@ -464,7 +537,7 @@ class TestLingering:
         if "setitimer" not in log.read_text():
             pytest.skip("strace may not trace here")
         before, _, after = log.read_text().partition(f'"{rig.folder}/sms"')
-        assert "setitimer(ITIMER_REAL, {it_interval={tv_sec=0, tv_usec=0}, it_value={tv_sec=60" in before
+        assert "setitimer(ITIMER_REAL, {it_interval={tv_sec=0, tv_usec=0}, it_value={tv_sec=90" in before
         assert "setitimer" not in after
 
     def test_the_deadline_ends_what_never_returns(self, python: str) -> None:
@@ -708,6 +781,7 @@ class TestCommandLine:
         assert process.returncode == 75
         assert "SMS stay on the stick until there is room to write" in err
         assert len(rig.stick.stored()) == 1
+        assert rig.entries("new") == []
         assert rig.poll().returncode == 0
         assert "no room" in rig.api.text()
 

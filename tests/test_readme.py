@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -39,13 +38,16 @@ def test_every_file_it_links_is_there() -> None:
         assert (ROOT / target).exists(), target
 
 
+# Rows whose words come from Telegram, not from us.
+TELEGRAM_S = ("HTTP 401 Unauthorized", "HTTP 403 Forbidden", "HTTP 400 Bad Request: chat not found")
+
+
 def test_every_failure_it_explains_can_be_said() -> None:
     rows = re.findall(r"^\| `([^`]+)` \| .+ \|$", README.split("## Trouble")[1].split("## ")[0], re.MULTILINE)
-    assert len(rows) > 10
-    for words in rows:
-        core = re.sub(r"^(/dev/sms: |Telegram: |HTTP \d+ ?)", "", words)
-        core = re.sub(r"AT within 5 s|Bad Request: chat not found|Unauthorized|Forbidden", "", core).strip()
-        assert core in LIB or core.lower() in LIB, words
+    assert set(TELEGRAM_S) <= set(rows)  # these are said in test_delivery.py
+    said = [re.sub(r"^(/dev/sms: |Telegram: )|AT within 5 s", "", words).strip() for words in rows]
+    assert len(said) > 10
+    assert [words for words in said if words not in TELEGRAM_S and (not words or words not in LIB)] == []
 
 
 @pytest.mark.slow
@@ -88,8 +90,6 @@ def test_the_crontab_line_is_one_that_cron_takes() -> None:
     if not shutil.which("crontab") or os.geteuid() != 0:
         pytest.skip("no crontab(1) here, or not root")
     checked = subprocess.run(["crontab", "-T", str(ROOT / "crontab.example")], capture_output=True, check=False)
-    assert checked.returncode in (0, 1) if b"usage" in checked.stderr else checked.returncode == 0
-
-
-def test_python_is_new_enough() -> None:
-    assert sys.version_info >= (3, 11)
+    if b"usage" in checked.stderr:
+        pytest.skip("this crontab(1) cannot only test (bookworm's cannot)")
+    assert checked.returncode == 0

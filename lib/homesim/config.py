@@ -92,7 +92,7 @@ _TABLES: dict[str, dict[str, _Key]] = {
         "chat_id": _CHAT,
         "topic_id": _Key("a whole number above 0, the topic's message_thread_id", lambda v: _whole(v) and v > 0, None),
         "api_url": _Key('"http://..." or "https://..."', _text(r"https?://[^\s/]+[^\s]*"), "https://api.telegram.org"),
-        "proxy": _Key('"socks5h://host:port" or "http://host:port"', _text(r"(socks[45][ah]?|https?)://\S+"), None),
+        "proxy": _Key('"socks5h://host:port" or "http://host:port"', _text(r"(socks4a?|socks5h?|https?)://\S+"), None),
         "force_ipv4": _Key("true or false", lambda v: isinstance(v, bool), False),
     },
     "modem": {
@@ -127,9 +127,9 @@ def load(path: Path) -> Config:
         problems.append("modem: missing; expected a table for each stick, as [modem.home]")
         sticks = {}
     modems = {name: _modem(name, table, problems) for name, table in sticks.items()}
+    _two_at_one_port(modems, problems)
     others = {key: _table(key, document.get(key, {}), _TABLES[key], problems) for key in ("poll", "paths")}
-    if not problems:
-        telegram["token"] = _token(telegram, path, problems)
+    telegram["token"] = _token(telegram, path, problems)
     if problems:
         raise ConfigErrors(path, problems)
     del telegram["token_file"]
@@ -150,8 +150,8 @@ def _private(path: Path) -> str:
         raise ConfigError(path, "no such file; copy config.toml.example there and fill it in") from None
     except PermissionError:
         raise ConfigError(path, "permission denied; run it as root") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(path, f"cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(path, f"cannot be read: {getattr(error, 'strerror', None) or 'not a text file'}") from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError(path, f"others can read it, and it holds secrets; run chmod 600 {path}")
     return text
@@ -177,9 +177,18 @@ def _modem(name: str, table: Any, problems: list[str]) -> dict[str, Any]:
     return _table(f"modem.{name}", table, _TABLES["modem"], problems)
 
 
+def _two_at_one_port(modems: dict[str, dict[str, Any]], problems: list[str]) -> None:
+    devices = [table.get("device") for table in modems.values()]
+    for name, table in modems.items():
+        if isinstance(device := table.get("device"), str) and devices.count(device) > 1:
+            problems.append(f"modem.{name}.device: expected a port of its own, another modem has {device}")
+
+
 def _token(telegram: dict[str, Any], path: Path, problems: list[str]) -> str:
     """The token, from the file itself or from the one it names (relative to it)."""
-    if (telegram["token"] is None) == (telegram["token_file"] is None):
+    if any(problem.startswith("telegram.token") for problem in problems):
+        return ""
+    if (telegram.get("token") is None) == (telegram.get("token_file") is None):
         problems.append(f"telegram.token: expected {_TOKEN_KEY.expected}, or token_file, one of the two")
         return ""
     token: str = telegram["token"] or _private(path.parent / telegram["token_file"]).strip()

@@ -10,24 +10,23 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from homesim import config, message, otp, sms
+from homesim import config, message
 from homesim.answer import Answer, Outcome
 from homesim.errors import ConfigError, HomesimError, TryAgain
 from homesim.message import Draft
+from homesim.plan import read, together
 from homesim.spool import Entry, Spool
 
 if TYPE_CHECKING:
     from homesim.telegram import Bot
 
-ALONE = 3  # up to so many waiting messages go out one by one, more are packed
-ENTITIES = 100  # Telegram shows no more of one message's
-FRESH = 600.0  # seconds: a code younger than this goes first, alone
+FAULTS = 3  # HTTP 5xx in a row after which the other messages go first
 MAX_WAIT = 4 * 3600.0  # seconds: no not-before is believed beyond this, the clock may have jumped
 BACK_OFF = (1.0, 2.0, 4.0, 8.0, 15.0)  # seconds between tries in one run
 BURST, PACE = 3, 1.05  # messages at once, seconds a message: Telegram wants one a second in a chat, not strictly
@@ -44,11 +43,13 @@ class Delivery:
         self._spool = spool
         self._telegram = telegram
         self._modem = modem
-        self._chat = modem.chat_id if modem.chat_id is not None else telegram.chat_id
+        self._configured = self._chat = modem.chat_id if modem.chat_id is not None else telegram.chat_id
         self._topic = telegram.topic_id if modem.chat_id is None else None
         attempt = spool.state("attempt")
         self._doubtful = {n: part for n, part in attempt.items() if isinstance(part, int) and not spool.sent(n)}
-        self._refused_together: set[str] = set()
+        self._apart: set[str] = set()  # not to be packed: one of them was refused, or fails again and again
+        self._held: list[tuple[Entry, str]] = []  # refused, and not yet known whether for what they are
+        self._faults: Counter[str] = Counter()  # answers that Telegram has trouble, by message
         self._recent: list[float] = []
         self._failures = 0
         self._sleep: Callable[[float], None] = time.sleep
@@ -68,6 +69,7 @@ class Delivery:
         while time.monotonic() < until and not isinstance(self.problem, ConfigError):
             batch = self._next()
             if not batch:
+                self._set_aside()
                 return None
             if pause := self._pause():
                 self.problem = TryAgain("Telegram", f"asked to be left alone for {pause:.0f} s; SMS are kept")
@@ -78,27 +80,12 @@ class Delivery:
             self._failures = 0
         return None
 
-    def _next(self) -> list[Entry]:
+    def _next(self) -> Sequence[Entry]:
         """What goes out in the next message: a fresh code, one message, or as many as fit."""
-        waiting = [entry for entry in self._spool.entries("new") if not self._cleared(entry)]
-        if not waiting:
-            return []
-        for entry in waiting:
-            if _fresh_code(entry):
-                return [entry]
-        if len(waiting) <= ALONE:
-            return waiting[:1]
-        batch: list[Entry] = []
-        length = entities = 0
-        for entry in waiting:
-            drafts = self._drafts(entry)
-            length += message.units(drafts[0].text) + 2
-            entities += len(drafts[0].entities)
-            fits = length <= message.LIMIT and entities <= ENTITIES and len(drafts) == 1
-            if not fits or entry.name in self._refused_together:
-                break
-            batch.append(entry)
-        return batch or waiting[:1]
+        held = [entry.name for entry, _ in self._held]
+        waiting = [e for e in self._spool.entries("new") if e.name not in held and not self._cleared(e)]
+        waiting.sort(key=lambda entry: self._faults[entry.name] // FAULTS)  # stable: else by SMSC time
+        return together(waiting, self._drafts, self._apart)
 
     def _cleared(self, entry: Entry) -> bool:
         """A run was killed between marking it as sent and removing it."""
@@ -111,9 +98,9 @@ class Delivery:
         notes = ["complete now"] * entry.told + [message.REPEAT] * (entry.name in self._doubtful)
         if entry.alert:
             return message.render_alert(entry.alert, self._modem.name, notes)
-        return message.render(_read(entry.pdus), self._modem.name, notes)
+        return message.render(read(entry.pdus), self._modem.name, notes)
 
-    def _send(self, batch: list[Entry]) -> bool:
+    def _send(self, batch: Sequence[Entry]) -> bool:
         """Send one message. True when the next may follow."""
         if len(batch) > 1:
             drafts, first = [message.pack([self._drafts(entry)[0] for entry in batch])], 0
@@ -124,8 +111,9 @@ class Delivery:
             if answer.outcome is Outcome.REFUSED:
                 return self._refused(batch, answer.reason)
             if answer.outcome is not Outcome.SENT:
-                return self._not_sent(answer)
+                return self._not_sent(batch, answer)
         self._forget(batch)
+        self._set_aside()
         self.problem = None
         self.sent += len(batch)
         log.info("%s: forwarded %d", self._modem.name, len(batch))
@@ -139,7 +127,7 @@ class Delivery:
         answer = self._try(draft)
         if answer.outcome is Outcome.MIGRATED:
             log.warning("%s: the chat's id is %d now; put it into the configuration", self._modem.name, answer.chat_id)
-            self._spool.set_state("chat", {"from": self._configured_chat(), "to": answer.chat_id})
+            self._spool.set_state("chat", {"from": self._configured, "to": answer.chat_id})
             self._chat = answer.chat_id
             answer = self._try(draft)
         if answer.outcome is Outcome.NO_TOPIC:
@@ -163,10 +151,7 @@ class Delivery:
         self._recent = [*self._recent, time.monotonic()][-BURST:]
         return self._bot.send(draft, self._chat, self._topic)
 
-    def _configured_chat(self) -> int:
-        return self._modem.chat_id if self._modem.chat_id is not None else self._telegram.chat_id
-
-    def _forget(self, batch: list[Entry]) -> None:
+    def _forget(self, batch: Sequence[Entry]) -> None:
         """They are in the chat. With several, a kill half-way must not bring the other half again."""
         if len(batch) > 1:
             self._spool.set_state("delivered", {entry.name: True for entry in batch})
@@ -182,16 +167,30 @@ class Delivery:
                 self._spool.done(name)
             self._spool.set_state("delivered", {})
 
-    def _refused(self, batch: list[Entry], reason: str) -> bool:
+    def _refused(self, batch: Sequence[Entry], reason: str) -> bool:
         """Together: find the one by sending them alone. Alone: set it aside, the next one goes on."""
         if len(batch) > 1:
-            self._refused_together |= {entry.name for entry in batch}
+            self._apart |= {entry.name for entry in batch}
             return True
-        self._spool.fail(batch[0], reason)
-        log.error("%s: Telegram refuses %s: %s; kept in failed/", self._modem.name, batch[0].name, reason)
+        if any(before == reason for _, before in self._held):
+            self._held = []  # two in a row for one reason: it is not the messages
+            self.problem = ConfigError("Telegram", f"{reason}: refuses every message; SMS are kept")
+            return False
+        self._held.append((batch[0], reason))
         return True
 
-    def _not_sent(self, answer: Answer) -> bool:
+    def _set_aside(self) -> None:
+        """Others go through, or there is no other: what was refused was refused for what it is."""
+        for entry, reason in self._held:
+            self._spool.fail(entry, reason)
+            stamp = entry.name.partition("-")[0]
+            log.error("%s: Telegram refuses the SMS of %s: %s; it is in failed/", self._modem.name, stamp, reason)
+        self._held = []
+
+    def _not_sent(self, batch: Sequence[Entry], answer: Answer) -> bool:
+        if answer.reason.startswith("HTTP 5"):
+            self._faults.update(entry.name for entry in batch)
+            self._apart |= {entry.name for entry in batch if self._faults[entry.name] >= FAULTS}
         if answer.outcome is Outcome.CONFIG:
             self.problem = ConfigError("Telegram", f"{answer.reason}; SMS are kept")
         else:
@@ -199,36 +198,19 @@ class Delivery:
         log.debug("%s: %s", self._modem.name, self.problem)
         if answer.retry_after:
             until = time.time() + min(answer.retry_after, MAX_WAIT)
-            self._spool.set_state("not-before", {"time": until})
+            self._spool.set_state("not-before", {"time": until, "since": time.time()})
         return False
 
     def _pause(self) -> float:
         """Seconds that Telegram still wants to be left alone."""
-        until = self._spool.state("not-before").get("time")
-        wait = until - time.time() if isinstance(until, int | float) else 0.0
-        return wait if 0 < wait <= MAX_WAIT else 0.0
+        state = self._spool.state("not-before")
+        until, since, now = state.get("time"), state.get("since"), time.time()
+        if isinstance(until, int | float) and isinstance(since, int | float) and since <= now < until:
+            return min(until - now, MAX_WAIT)
+        return 0.0  # over, or the clock was set back
 
     def _pace(self) -> float:
         """Seconds to wait so that there are no more than BURST messages in any BURST * PACE."""
         if len(self._recent) < BURST:
             return 0.0
         return max(0.0, self._recent[0] + BURST * PACE - time.monotonic())
-
-
-@functools.lru_cache(maxsize=512)
-def _read(pdus: tuple[str, ...]) -> sms.Message:
-    return sms.read(pdus)
-
-
-@functools.lru_cache(maxsize=512)
-def _has_code(pdus: tuple[str, ...]) -> bool:
-    read = _read(pdus)
-    return read.kind == "sms" and otp.find(read.text) is not None
-
-
-def _fresh_code(entry: Entry) -> bool:
-    if entry.alert or not _has_code(entry.pdus):
-        return False
-    read = _read(entry.pdus)
-    sent = read.time.timestamp() if read.time else entry.received
-    return time.time() - sent < FRESH

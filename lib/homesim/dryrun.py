@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from homesim import message, pdu, run, sms
 from homesim.config import Config
 from homesim.config import Modem as Settings
@@ -54,5 +56,6 @@ def _drafts(pdus: tuple[str, ...], modem: Settings) -> list[message.Draft]:
 
 def _show(state: str, drafts: list[message.Draft]) -> None:
     for draft in drafts:
+        text = "".join(character if character.isprintable() or character == "\n" else " " for character in draft.text)
         button = f"\n[ Copy {draft.copy} ]" if draft.copy else ""
-        print(f"--- {state}\n{draft.text}{button}\n")
+        print(f"--- {state}\n{text}{button}\n".encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding))

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Iterable
+from threading import Event
 
 from homesim import pdu, sms
 from homesim.modem import Memory, Modem, Stored
@@ -30,36 +32,48 @@ class Intake:
         self._spool = spool
         self._wait = multipart_wait
         self._join_at = 0.0  # time.monotonic()
-        self._kept: dict[Stored, int] = {}  # what the stick would not delete, and how often it was told
+        self._tries: Counter[Stored] = Counter()  # to delete it: what a stick keeps is not asked for ever
 
-    def take(self, modem: Modem, memories: dict[str, Memory], wake: Callable[[], None]) -> bool:
-        """Move what is on the stick into the spool; `wake` is called when there is something new to send.
+    def take(self, modem: Modem, memories: dict[str, Memory], wake: Event, hurry: Event) -> bool:
+        """Move what is on the stick into the spool; `wake` is set when there is something new to send.
 
-        True when slots were freed, where the network may have put what it held back.
+        True when the stick is to be listed again: slots were freed, where the network may have put what it held
+        back, or `hurry` was set meanwhile: deleting many takes long, and what has just come is to go on first.
         """
         found = modem.stored(memories)
         arrived = [self._store(one.pdu) for one in found]
-        if any(arrived) or time.monotonic() >= self._join_at:
-            joined = self.join()
+        if any(arrived):
+            self._join_at = 0.0
+            wake.set()
+        if not all(arrived):  # stored by a run that may have been killed before it was durable
+            self._spool.sync()
+        self.join_when_due(wake)
+        freed = False
+        for one in found:
+            if self._tries[one] < TRIES:
+                self._tries[one] += 1
+                freed |= modem.delete(one)
+                if hurry.is_set():
+                    return True
+        return freed
+
+    def join_when_due(self, wake: Event) -> None:
+        """Look at the parts that wait, now and then, and whenever one has come."""
+        if time.monotonic() >= self._join_at:
             self._join_at = time.monotonic() + JOIN
-            if joined or any(arrived):
-                wake()
-        deletable = [one for one in found if self._kept.get(one, 0) < TRIES]
-        for one in deletable:
-            if not modem.delete(one):
-                self._kept[one] = self._kept.get(one, 0) + 1
-                log.warning("slot %s %d cannot be deleted; it is not forwarded again", one.memory, one.index)
-        return bool(deletable)
+            if self.join():
+                wake.set()
 
     def _store(self, text: str) -> bool:
         """Keep one PDU. False when it is here already, or was forwarded."""
         name = sms.name([text])
         if self._spool.known(name):
+            self._spool.remember(name)
             return False
         part = pdu.decode(text).part
         folder = "parts" if part and part.total > 1 else "new"
         self._spool.put(folder, Entry(name, pdus=(text,), received=time.time()))
-        log.info("SMS %s stored", name)
+        log.info("SMS of %s stored", name.partition("-")[0])  # the rest would tell who guesses the text
         return True
 
     def join(self) -> bool:

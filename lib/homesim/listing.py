@@ -27,7 +27,7 @@ def lists(exchanges: Sequence[Exchange]) -> dict[str, dict[int, str]]:
 
 
 def slots(lines: Sequence[str], *, whole: bool = True) -> dict[int, str]:
-    """The PDUs behind `+CMGL: index,stat,[alpha],length` (TS 27.005 3.4.2) by index.
+    """The PDUs behind `+CMGL: index,stat,[alpha],length` (TS 27.005 4.1) by index.
 
     "" for one that is not as long as its header says. +CMGR has no index (4.2): what stands there is its state.
     """

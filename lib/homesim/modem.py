@@ -33,16 +33,8 @@ PROBE = 5.0  # seconds: a slow stick takes 1 s an answer
 CALL, INIT = 20.0, 45.0
 MEMORIES = ("SM", "ME")  # SIM and stick; SR holds reports on what was sent from here, and nothing is
 
-# Errors after which libgammu must not be touched again: it would wait for minutes.
-_DEAD = {
-    gammu.ERR_DEVICEOPENERROR: "the port cannot be opened; another program may hold it, run homesim-doctor",
-    gammu.ERR_DEVICELOCKED: "another program holds the port; run homesim-doctor",
-    gammu.ERR_DEVICENOTEXIST: "no such device; is the stick plugged in? run homesim-doctor",
-    gammu.ERR_DEVICENOPERMISSION: "permission denied; run it as root",
-    gammu.ERR_DEVICEWRITEERROR: "the stick has gone",
-    gammu.ERR_DEVICEREADERROR: "the stick has gone",
-    gammu.ERR_NOTCONNECTED: "the stick has gone",
-}
+# Errors of a port that has gone. After one of these, or after a time-out, libgammu must not be touched again.
+_GONE = (gammu.ERR_DEVICEWRITEERROR, gammu.ERR_DEVICEREADERROR, gammu.ERR_NOTCONNECTED, gammu.ERR_DEVICENOTEXIST)
 
 
 class Stuck(TryAgain):
@@ -81,6 +73,7 @@ class Modem:
         self._busy_until = float("inf")  # time.monotonic() after which the call in progress has failed
         self._machine = gammu.StateMachine()
         _OPENED.append(self._machine)
+        self._selected = ""  # the memory of CMGR and CMGD, where we know it
         self._counted = True  # libgammu can count this stick's SMS, and then list them too
 
     def probe(self) -> str:
@@ -113,11 +106,13 @@ class Modem:
             raise TryAgain(self._settings.device, f"libgammu cannot start: {_text(error)}") from None
 
     def enter_pin(self, pin: str) -> bool:
-        """One try. False when the SIM refuses it."""
+        """One try. False when the SIM refuses it, TryAgain when it is not known what it said."""
         try:
             self._call(self._machine.EnterSecurityCode, "PIN", pin)
-        except gammu.GSMError:
+        except gammu.ERR_SECURITYERROR:
             return False
+        except gammu.GSMError as error:
+            raise TryAgain(self._settings.device, f"the SIM takes no PIN now: {_text(error)}") from None
         return True
 
     def failure(self) -> TryAgain | None:
@@ -131,6 +126,7 @@ class Modem:
     def memories(self) -> dict[str, Memory]:
         """How many SMS the stick counts: the cheapest look there is. A memory that it refuses is left out."""
         self._wire.exchanges.clear()
+        self._selected = ""
         if self._counted:
             try:
                 counts = self._call(self._machine.GetSMSStatus)
@@ -160,11 +156,15 @@ class Modem:
         return found
 
     def delete(self, sms: Stored) -> bool:
-        """Free the slot if it still holds this very SMS. False when it is still there afterwards."""
-        self._select(sms.memory)
-        if self._read(sms.index) == sms.pdu:
-            self._at(f"AT+CMGD={sms.index}")
-            return self._read(sms.index) != sms.pdu
+        """Free the slot if it still holds this very SMS. False when it does not, or the stick will not say.
+
+        What came of it the next list shows: sticks say OK and keep it, or ERROR and have deleted it.
+        """
+        if self._selected != sms.memory:
+            self._select(sms.memory)
+        if self._read(sms.index) != sms.pdu:
+            return False
+        self._at(f"AT+CMGD={sms.index}")
         return True
 
     def network(self) -> Network:
@@ -203,6 +203,7 @@ class Modem:
         for form in (f'"{memory}"', f'"{memory}","{memory}","{memory}"'):
             lines = self._at(f"AT+CPMS={form}")
             if lines[-1] == "OK":
+                self._selected = memory
                 used, size, *_ = [*re.findall(r"\d+", value(lines, "+CPMS:")), "0", "50"]  # E220 says only OK
                 return Memory(int(used), int(size))
         return None
@@ -219,13 +220,10 @@ class Modem:
         self._busy_until = time.monotonic() + limit
         try:
             return function(*args, **options)
-        except gammu.GSMError as error:
-            code = error.args[0]["Code"]
-            if code == gammu.ERR_TIMEOUT:
-                raise Stuck(self._settings.device, "the stick stopped answering") from None
-            if code in _DEAD:
-                raise TryAgain(self._settings.device, _DEAD[code]) from None
-            raise
+        except gammu.ERR_TIMEOUT:
+            raise Stuck(self._settings.device, "the stick stopped answering") from None
+        except _GONE:
+            raise TryAgain(self._settings.device, "the stick has gone") from None
         finally:
             self._busy_until = float("inf")
 

@@ -26,10 +26,10 @@ from homesim.intake import Intake
 from homesim.modem import Stuck
 from homesim.spool import Spool
 from homesim.status import Status
-from homesim.watch import Watch, expected
+from homesim.watch import Watch
 
 NAME = "homesim-poll"
-GRACE = 60.0  # seconds beyond its time after which the kernel ends a run
+GRACE = 90.0  # seconds beyond its time after which the kernel ends a run
 TICK = 0.5  # seconds between looks at the clock and at the stick's thread
 SEND = 45.0  # seconds that even a run which looks once may send
 AGAIN = 10.0  # seconds that must be left for a new start to make sense
@@ -50,7 +50,7 @@ def poll(argv: Sequence[str] | None) -> int:
         raise UsageError("--modem", f"no [modem.{arguments.modem}] in {arguments.config}")
     linger = settings.poll.linger if arguments.linger is None else arguments.linger
     if arguments.dry_run:
-        return max(dry_run(settings, settings.modems[name]) for name in names)
+        return max(_dry_run(settings, name) for name in names)
     if len(names) == 1:
         return _serve(settings, names[0], linger)
     return _worst([_fork(settings, name, linger) for name in names])
@@ -79,6 +79,10 @@ def _seconds(text: str) -> float:
     if not 0 <= value <= 86400:
         raise argparse.ArgumentTypeError(f"{text}: expected seconds, 0 to 86400")
     return value
+
+
+def _dry_run(settings: Config, name: str) -> int:
+    return run.main(NAME, lambda _: dry_run(settings, settings.modems[name]), None)
 
 
 def _fork(settings: Config, name: str, linger: float) -> int:
@@ -118,39 +122,42 @@ class _Run:
         self._wake = threading.Event()
         self._delivery = Delivery(self._spool, settings.telegram, self._modem)
         intake = Intake(self._spool, settings.poll.multipart_wait)
-        self._watch = Watch(self._modem, self._spool, intake, self._status, self._wake)
+        self._watch = Watch(self._modem, self._spool, intake, self._status, self._wake, once=linger == 0)
         self._clock = run.Clock(linger)
         self._linger = linger
 
     def serve(self) -> int:
         """Watch and send until the time is over; the exit code."""
         until = max(time.monotonic() + SEND, self._clock.last)
-        if self._linger == 0:
-            self._watch.leave()
         self._watch.start()
         log.debug("%s: watching %s for %.0f s", self._modem.name, self._modem.device, self._linger)
         again = 0.0  # not before Telegram may be tried again
         while True:
             ended = not self._watch.is_alive()
             if time.monotonic() >= again or ended:
-                again = time.monotonic() + (self._delivery.send_waiting(until) or 0)
+                try:
+                    again = time.monotonic() + (self._delivery.send_waiting(until) or 0)
+                except HomesimError as error:  # the disk takes nothing
+                    return self._end(error)
             if ended:
-                return self._end(expected(self._watch.problem))
+                return self._end(self._watch.problem)
             if failure := self._watch.failure():
                 return self._end(failure)
-            if self._clock.over(self._turn):
+            if self._linger and self._clock.over(self._turn):
                 self._watch.leave()
             self._report("")
             self._wake.wait(TICK)
             self._wake.clear()
 
-    def _end(self, problem: HomesimError | None) -> int:
+    def _end(self, problem: BaseException | None) -> int:
+        if problem is not None and not isinstance(problem, HomesimError):
+            raise problem  # a bug in the watching thread
         if isinstance(problem, Stuck) and self._clock.rest() > AGAIN:
             log.warning("%s: %s; starting again", self._modem.name, problem)
             _again(self._modem.name, self._clock.rest())
         if self._delivery.sent:
             self._spool.sweep(time.time())
-        problems = [error for error in (problem, self._delivery.problem) if error]
+        problems = [error for error in (problem, self._delivery.problem) if error is not None]
         self._report(str(problems[0]) if problems else "", last=True)
         for error in problems:
             run.complain(NAME, error)

@@ -16,9 +16,10 @@ from typing import ClassVar, NoReturn
 
 import filelock
 
-from homesim.errors import HomesimError, TryAgain
+from homesim.errors import EXIT_OK, HomesimError, TryAgain
 
 HAND_OVER = 10.0  # seconds that a run waits for the one before it
+KNOCK = 0.3  # seconds to get to the door: the run inside holds it for an instant to see who is there
 
 
 def main(name: str, program: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None) -> int:
@@ -29,6 +30,9 @@ def main(name: str, program: Callable[[Sequence[str] | None], int], argv: Sequen
     except HomesimError as error:
         complain(name, error)
         return error.exit_code
+    except BrokenPipeError:  # | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
     except Exception as error:
         print(f"{name}: a bug in homesim; please report this:\n{describe(error)}", file=sys.stderr)
         return 70  # EX_SOFTWARE of sysexits.h
@@ -94,7 +98,7 @@ class Turn:
 
     def __init__(self, folder: Path, modem: str) -> None:
         try:
-            folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # who can open a lock can hold it
         except OSError as error:
             raise TryAgain(folder, (error.strerror or "cannot be made").lower()) from None
         self._lock = filelock.FileLock(folder / f"{modem}.lock")
@@ -103,7 +107,7 @@ class Turn:
     def take(self, wait: float = HAND_OVER) -> bool:
         """Whether the lock was free within `wait` seconds. At most one run waits at the door for it."""
         try:
-            with self._door.acquire(timeout=0):
+            with self._door.acquire(timeout=min(wait, KNOCK), poll_interval=0.02):
                 self._lock.acquire(timeout=wait, poll_interval=0.05)
         except filelock.Timeout:
             return False

@@ -18,7 +18,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from homesim.errors import TryAgain
@@ -55,6 +55,7 @@ class Spool:
     def __init__(self, root: Path, *, read_only: bool = False) -> None:
         self.root = root
         self._read_only = read_only
+        self._unreadable: set[str] = set()
         for folder in () if read_only else ("", *_FOLDERS):
             try:
                 (root / folder).mkdir(mode=0o700, parents=True)
@@ -80,7 +81,9 @@ class Spool:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                log.error("%s: %s; left where it is", self.root / folder / file, error.strerror)
+                if file not in self._unreadable:
+                    log.error("%s: %s; left where it is", self.root / folder / file, error.strerror)
+                self._unreadable.add(file)
             except (LookupError, ValueError, AttributeError):
                 self._set_aside(folder, file)
 
@@ -92,6 +95,19 @@ class Spool:
 
     def sent(self, name: str) -> bool:
         return (self.root / "seen" / name).exists()
+
+    def remember(self, name: str) -> None:
+        """A message that was forwarded is still on the stick: its mark must outlive it there."""
+        mark = self.root / "seen" / name
+        with contextlib.suppress(OSError):
+            if mark.stat().st_mtime < time.time() - SEEN_DAYS * 86400 / 2:
+                os.utime(mark)
+
+    def sync(self) -> None:
+        """Make durable what is in the folders, whoever wrote it."""
+        for folder in ("parts", "new", "seen", "failed"):
+            with _writing(self.root / folder) as path:
+                _sync(path)
 
     def mark(self, name: str) -> None:
         """Remember without its text that this message needs nothing more."""
@@ -110,7 +126,7 @@ class Spool:
 
     def fail(self, entry: Entry, reason: str) -> None:
         """Telegram will never take it as it is."""
-        self.put("failed", Entry(**{**asdict(entry), "pdus": tuple(entry.pdus), "reason": reason}))
+        self.put("failed", replace(entry, reason=reason))
         self.remove("new", entry.name)
 
     def count(self, folder: str) -> int:
@@ -120,7 +136,7 @@ class Spool:
         """A small piece of state, {} when there is none or it is damaged."""
         try:
             value = json.loads((self.root / key).read_bytes())
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):
             return {}
         return value if isinstance(value, dict) else {}
 
@@ -162,6 +178,8 @@ class Spool:
             return sorted(os.listdir(self.root / folder))
         except FileNotFoundError:  # read only, before the first run
             return []
+        except OSError as error:
+            raise TryAgain(self.root / folder, f"{(error.strerror or 'unreadable').lower()}; run it as root") from None
 
     def _set_aside(self, folder: str, file: str) -> None:
         if self._read_only:

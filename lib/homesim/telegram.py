@@ -8,19 +8,22 @@ its exceptions: none of them leaves this room.
 
 from __future__ import annotations
 
+import json
 import socket
-from dataclasses import asdict
+import time
+from dataclasses import asdict, replace
 from typing import Any
 
 import requests
 from requests import exceptions
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError
 
 from homesim.answer import Answer, Outcome
 from homesim.config import Telegram
 from homesim.message import Draft
 
 CONNECT, READ = 5.0, 30.0  # seconds
+MOST = 65536  # octets of an answer
 
 # 400s that no change of the message can cure (Bot API server source and reports; in lower case).
 _CHAT_REFUSED = (
@@ -41,6 +44,7 @@ class Bot:
     """One session, made for one run."""
 
     def __init__(self, config: Telegram) -> None:
+        self._token = config.token
         self._url = f"{config.api_url.rstrip('/')}/bot{config.token}/"
         self._session = requests.Session()
         self._session.trust_env = False  # no proxies and no ~/.netrc from wherever cron got its environment
@@ -52,15 +56,22 @@ class Bot:
     def send(self, draft: Draft, chat_id: int, topic_id: int | None = None) -> Answer:
         """Post one message. Never raises for what networks and servers do."""
         try:
-            response = self._session.post(
+            with self._session.post(
                 self._url + "sendMessage",
                 json=_parameters(draft, chat_id, topic_id),
                 timeout=(CONNECT, READ),
                 allow_redirects=False,  # a captive portal's 302 would turn the POST into a GET that "works"
-            )
-        except exceptions.RequestException as error:
-            return _failed(error)
-        return _answered(response.status_code, _body(response))
+                stream=True,
+            ) as response:
+                answer = _answered(response.status_code, _body(response))
+        except (exceptions.RequestException, HTTPError, ValueError) as error:  # requests lets some of the latter pass
+            answer = _failed(error)
+        return replace(answer, reason=self._harmless(answer.reason))
+
+    def _harmless(self, reason: str) -> str:
+        """What a server says goes to logs and terminals: without the token, in one line, not too long."""
+        reason = reason.replace(self._token, "<token>")
+        return "".join(character if " " <= character <= "~" else "?" for character in reason)[:200]
 
 
 def _parameters(draft: Draft, chat_id: int, topic_id: int | None) -> dict[str, Any]:
@@ -81,9 +92,18 @@ def _parameters(draft: Draft, chat_id: int, topic_id: int | None) -> dict[str, A
 
 
 def _body(response: requests.Response) -> dict[str, Any]:
-    """The JSON object of an answer; {} for a web page, a truncated answer or none."""
+    """The JSON object of an answer; {} for a web page, a truncated answer, one that drips, or none.
+
+    `timeout` is for each read; that all of them together end is held here.
+    """
+    deadline = time.monotonic() + READ
+    octets = b""
+    for octet in response.iter_content(1):
+        octets += octet
+        if len(octets) > MOST or time.monotonic() > deadline:
+            return {}
     try:
-        body = response.json()
+        body = json.loads(octets)
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
@@ -121,11 +141,13 @@ def _bad_request(reason: str, description: str) -> Answer:
     return Answer(Outcome.REFUSED, reason)
 
 
-def _failed(error: exceptions.RequestException) -> Answer:
+def _failed(error: Exception) -> Answer:
     """What a failure without an answer means; the text of the exception holds the token and stays here."""
+    if isinstance(error, exceptions.ProxyError) and " 407 " in str(error):
+        return Answer(Outcome.CONFIG, _CURES[407])
     if isinstance(error, exceptions.InvalidSchema):
         return Answer(Outcome.CONFIG, "telegram.proxy is a SOCKS proxy; run apt-get install python3-socks")
-    if isinstance(error, exceptions.InvalidURL | exceptions.InvalidProxyURL):
+    if isinstance(error, exceptions.InvalidURL | exceptions.InvalidProxyURL | LocationParseError):
         return Answer(Outcome.CONFIG, "telegram.api_url or telegram.proxy is not a usable address")
     if isinstance(error, exceptions.ProxyError):
         return Answer(Outcome.TRANSIENT, "the proxy does not answer")

@@ -12,7 +12,6 @@ PUSH_PORT = 2948  # WDP port of connectionless push, WAP-259-WDP appendix B
 
 _NOTIFICATION = b"\x8c\x82"  # X-Mms-Message-Type: m-notification-ind
 _FROM, _SIZE, _SUBJECT = 0x89, 0x8E, 0x96
-_UTF8 = 0xEA  # IANA MIBenum 106 as a short integer
 
 
 @dataclass(frozen=True)

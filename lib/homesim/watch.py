@@ -13,7 +13,7 @@ import time
 from dataclasses import asdict
 
 from homesim.config import Modem as Settings
-from homesim.errors import HomesimError, TryAgain
+from homesim.errors import TryAgain
 from homesim.intake import Intake
 from homesim.modem import Memory, Modem
 from homesim.pin import unlock
@@ -26,10 +26,10 @@ log = logging.getLogger(__name__)
 
 
 class Watch(threading.Thread):
-    """Runs until `leave` is called; sets `wake` when there is news."""
+    """Runs until `leave` is called, or for one look; sets `wake` when there is news."""
 
     def __init__(
-        self, settings: Settings, spool: Spool, intake: Intake, status: Status, wake: threading.Event
+        self, settings: Settings, spool: Spool, intake: Intake, status: Status, wake: threading.Event, *, once: bool
     ) -> None:
         super().__init__(daemon=True)
         self.problem: BaseException | None = None
@@ -40,19 +40,21 @@ class Watch(threading.Thread):
         self._intake = intake
         self._status = status
         self._wake = wake
+        self._once = once
         self._modem: Modem | None = None
         self._counts: dict[str, Memory] = {}
         self._listed = self._asked = float("-inf")
 
     def run(self) -> None:
         try:
+            self._intake.join_when_due(self._wake)  # parts whose time is over do not wait for a dead stick
             self._watch()
         except BaseException as error:  # handed to the main thread, which tells failures from bugs
             self.problem = error
         self._wake.set()
 
     def leave(self) -> None:
-        """Look once more if it has not looked yet, then end."""
+        """End soon; what is under way on the stick is left to the next run."""
         self._leaving = True
         self._stir.set()
 
@@ -72,7 +74,7 @@ class Watch(threading.Thread):
         while True:
             self._stir.clear()
             self._look(modem, noticed=noticed)
-            if self._leaving:
+            if self._leaving or self._once:
                 return
             noticed = self._stir.wait(LOOK)
 
@@ -88,7 +90,8 @@ class Watch(threading.Thread):
         self._status.answered()
         now = time.monotonic()
         if noticed or memories != self._counts or now - self._listed >= LIST:
-            while self._intake.take(modem, memories, self._wake.set) and not self._leaving:
+            while self._intake.take(modem, memories, self._wake, self._stir) and not self._leaving:
+                self._stir.clear()
                 memories = modem.memories()
             self._listed = now
         self._counts = memories
@@ -103,10 +106,3 @@ class Watch(threading.Thread):
             self._status.set(**asdict(network))
             log.debug("%s: %s", self._settings.name, ", ".join(f"{k} {v}" for k, v in asdict(network).items()))
             self._asked = now
-
-
-def expected(error: BaseException | None) -> HomesimError | None:
-    """The failure a person can act on; a bug is raised again."""
-    if error is None or isinstance(error, HomesimError):
-        return error
-    raise error
