@@ -19,6 +19,7 @@ from __future__ import annotations
 import functools
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -247,6 +248,9 @@ class _Killer:
 
     def on(self, phase: str, _: object) -> None:
         self._count += phase == PHASES[0]
+        if self._count == self._step.nth and phase == PHASES[0] != self._step.phase:
+            assert self._started.wait(30)
+            self.process.send_signal(signal.SIGSTOP)  # or it may have ended before the answer is through
         if self._count == self._step.nth and phase == self._step.phase and not self.struck:
             assert self._started.wait(30)
             self.struck = True
