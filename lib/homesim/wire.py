@@ -144,12 +144,12 @@ class Wire:
             self._said(line)
             return
         self._answer.append(line)
-        if not self._ours:
-            os.write(self._master, f"\r\n{line}\r\n".encode("latin-1"))
-        if _FINAL.fullmatch(line):
+        if _FINAL.fullmatch(line):  # kept before libgammu sees its end, and returns, and is asked what passed
             self.exchanges.append(Exchange(self._asked, tuple(self._answer)))
             self._asked = ""
             self._changed.notify_all()
+        if not self._ours:
+            os.write(self._master, f"\r\n{line}\r\n".encode("latin-1"))
 
     def _begin(self, command: str, *, ours: bool) -> None:
         self._asked, self._ours, self._answer = command, ours, []
