@@ -13,7 +13,7 @@ TOGETHER = -n 4 --dist worksteal
 help:
 	@echo 'make demo        a few SMS on an emulated stick, and the chat they end up in'
 	@echo 'make test        all tests, on each libgammu there is (some minutes)'
-	@echo 'make test-quick  the same without the slow ones (under two minutes)'
+	@echo 'make test-quick  the same on the first libgammu, without the slow ones (under two minutes)'
 	@echo 'make check       ruff, mypy --strict, the rules of the rooms'
 	@echo 'make bench       homesim, gammu-smsd and smstools side by side (about ten minutes)'
 	@echo 'make clean       remove what these have made'

@@ -34,7 +34,11 @@ def _version(python: str) -> str:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "python" in metafunc.fixturenames:
-        metafunc.parametrize("python", pythons(), ids=[f"libgammu-{_version(p)}" for p in pythons()])
+        first, *others = pythons()
+        # The quick suite runs bin/poll on the first libgammu, and reads the corpus through each.
+        marks = [] if metafunc.module.__name__ == "test_corpus" else [pytest.mark.slow]
+        parameters = [first, *(pytest.param(other, marks=marks) for other in others)]
+        metafunc.parametrize("python", parameters, ids=[f"libgammu-{_version(p)}" for p in pythons()])
 
 
 def pytest_report_header() -> list[str]:
