@@ -330,7 +330,7 @@ def test_attributes_that_vanish(tree: SysfsTree, device: Device) -> None:
         while device.port.tty is not None:
             with contextlib.suppress(FileNotFoundError):
                 (tree.path("1-1.2") / "authorized").write_text("0")
-                assert tree.writes[-1] == (f"{WHERE}/1-1.2/authorized", "0")
+            assert {text for _, text in tree.writes} <= {"0"}
     assert file.exists()
 
 
