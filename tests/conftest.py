@@ -41,7 +41,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         # The quick suite runs bin/poll on the first libgammu, and reads the corpus through each.
         marks = [] if metafunc.module.__name__ == "test_corpus" else [pytest.mark.slow]
         parameters = [first, *(pytest.param(other, marks=marks) for other in others)]
-        metafunc.parametrize("python", parameters, ids=[f"libgammu-{_version(p)}" for p in pythons()])
+        metafunc.parametrize("python", parameters, ids=[f"libgammu-{_version(p)}" for p in [first, *others]])
 
 
 def pytest_report_header() -> list[str]:
