@@ -120,10 +120,8 @@ class _Check:
     def _look(self) -> None:
         """All that can be known without opening the port."""
         remembered, several = recall(self._spool.state("stick")), ""
-        others = [modem.device for modem in self._settings.modems.values() if modem.name != self._modem.name]
-        taken = [stick.place for device in others if (stick := self._bus.of(Path(device)))]
         try:
-            found = choose(self._bus, self._device, remembered, self._settings.health.usb, taken)
+            found = choose(self._bus, self._device, remembered, self._settings.health.usb, self._taken())
         except Several as error:
             found, several = None, str(error)
         self._stick = found or remembered
@@ -143,6 +141,13 @@ class _Check:
         for finding in self._findings:
             level = logging.WARNING if finding.fault else logging.DEBUG
             log.log(level, "%s: %s: %s", self._modem.name, finding.station, finding.sentence)
+
+    def _taken(self) -> list[str]:
+        """Where the other modems' sticks are, or were when their ports were last seen."""
+        others = [modem for modem in self._settings.modems.values() if modem.name != self._modem.name]
+        spools = {other.device: Spool(self._settings.paths.state / other.name, read_only=True) for other in others}
+        sticks = [self._bus.of(Path(device)) or recall(spool.state("stick")) for device, spool in spools.items()]
+        return [stick.place for stick in sticks if stick]
 
     def _faults(self) -> list[Fault]:
         return [finding.fault for finding in self._findings if finding.fault]
