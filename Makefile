@@ -61,5 +61,5 @@ bench:
 	$(PYTHON) tests/bench.py --readme README.md
 
 clean:
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .chroots .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
