@@ -176,7 +176,7 @@ def test_a_code_is_whole_in_one_draft_with_its_button(what: sms.Message) -> None
         return
     (draft,) = marked
     assert pieces(draft, "code") == [message.clean(what.text)[code.start : code.end]]
-    assert draft.copy == code.value
+    assert draft.copy == (code.value,)
 
 
 @pytest.mark.parametrize("code", ["482913", "123 456", "1 2 3 4 5 6"])
@@ -223,7 +223,7 @@ def test_a_pack_keeps_each_message_whole(several: list[sms.Message]) -> None:
     drafts = [message.render(one, MODEM)[0] for one in several]
     packed = message.pack(drafts)
     assert packed.text == "\n\n".join(draft.text for draft in drafts)
-    assert packed.copy == ""
+    assert packed.copy == ()
     for kind in ("bold", "code", "italic"):
         assert pieces(packed, kind) == [text for draft in drafts for text in pieces(draft, kind)]
     starts = [message.units("\n\n".join(draft.text for draft in drafts[:number])) for number in range(len(drafts))]

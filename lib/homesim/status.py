@@ -20,7 +20,8 @@ class Status:
 
     modem, pid, started, updated (seconds since the epoch), answered and answered_boottime (when the stick last
     answered: since the epoch, and by CLOCK_BOOTTIME, which no clock jump touches), sim, registration, operator,
-    signal (percent), memories {NAME: {used, free}}, spool {FOLDER: entries}, error ("" when all is well).
+    signal (percent), call (seconds since the call that rings now began, 0 for none), memories {NAME: {used, free}},
+    spool {FOLDER: entries}, error ("" when all is well).
     """
 
     def __init__(self, run: Path, modem: str) -> None:
