@@ -39,10 +39,10 @@ class Ringing:
 
     began: float
     last: float  # RING
-    rings: int = 1
+    rings: int = 1  # heard by this run
     caller: str = ""  # "" before +CLIP
     counted: bool = False  # as a try, because it was rejected
-    tried: int = 0  # `rings` when we last tried to reject it
+    tried: int = -1  # `rings` when we last tried to reject it
 
 
 @dataclass
@@ -92,7 +92,7 @@ class Calls:
             self._told, self.since = [*state.get("told", ())], [*state.get("since", ())]
             if ringing := state.get("ringing"):
                 fresh = 0 <= now - ringing["began"] < STALE
-                self.ringing = Ringing(**ringing, last=now if fresh else ringing["began"])
+                self.ringing = Ringing(**ringing, last=now if fresh else ringing["began"], rings=0)
             self.listen(now)
         except (TypeError, LookupError):  # another version's
             self.ringing, self.since, self._series, self._told = None, [], {}, []
@@ -128,7 +128,7 @@ class Calls:
     def rejected(self, now: float) -> None:
         """The stick has hung up. If it rings on, that is no further try."""
         if self.ringing and not self.ringing.counted:
-            self._count(self.ringing, now, exact=True, rejected=True)
+            self._count(self.ringing, now, exact=self.ringing.rings > 0, rejected=True)
             self.ringing.counted = True
 
     def due(self, now: float) -> list[Series]:
@@ -163,7 +163,9 @@ class Calls:
             who = OTHERS
         one = self._series.setdefault(who, Series(who, call.began, call.began))
         one.last, one.tries, one.rejected = call.began, one.tries + 1, rejected
-        one.rang, one.exact = one.rang + max(0.0, at - call.began), one.exact and exact
+        if exact or call.rings:  # else a killed run heard it, and nobody knows when it ended
+            one.rang += max(0.0, at - call.began)
+        one.exact &= exact
 
 
 def _open(series: Series, now: float) -> bool:

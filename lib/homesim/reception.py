@@ -15,7 +15,7 @@ import logging
 import re
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from threading import Event
 
@@ -77,15 +77,17 @@ class Reception:
             ringing = [self._calls.ringing.caller] if self._calls.ringing else []
             fresh = Counter(now) - Counter([*told, *self._calls.since, *ringing])
             if callers := list(fresh):
-                self._put(time.time(), ["Missed while nobody watched, says the stick:", *callers], callers)
+                text = _lines(["Missed while nobody watched, as the stick lists it:", *callers])
+                self._put(time.time(), text, callers, " ".join(callers))
             self._spool.set_state("missed", {"callers": now})
         if self._calls.since:
             self._calls.since = []
             self._save()
 
     def _age(self) -> float:
-        """Seconds since the call that rings now began."""
-        return max(0.0, time.time() - self._calls.ringing.began) if self._calls.ringing else 0.0
+        """Seconds since the call that rings now began; 0 when this run has not heard it."""
+        call = self._calls.ringing
+        return max(0.0, time.time() - call.began) if call and call.rings else 0.0
 
     def _listen(self) -> bool:
         """True when something has changed."""
@@ -98,7 +100,8 @@ class Reception:
     def _tell(self) -> None:
         if series := self._calls.due(time.time()):
             if self._wanted != "ignore":
-                self._put(series[0].first, [_words(one) for one in series], [one.caller for one in series])
+                identity = " ".join(f"{one.caller} {one.first} {one.tries}" for one in series)
+                self._put(series[0].first, _lines(map(_words, series)), [one.caller for one in series], identity)
             self._calls.tell(series, time.time())
             self._save()
 
@@ -107,17 +110,20 @@ class Reception:
             self._spool.set_state("calls", state)
             self._saved = state
 
-    def _put(self, at: float, lines: Sequence[str], callers: Sequence[str]) -> None:
-        more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
-        text = "\n".join([*lines[:SHOWN], *more])
+    def _put(self, at: float, text: str, callers: Sequence[str], identity: str) -> None:
         stamp = datetime.fromtimestamp(at, UTC).strftime("%Y%m%dT%H%M%SZ")
-        name = f"{stamp}-call-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+        name = f"{stamp}-call-{hashlib.sha256(identity.encode()).hexdigest()[:24]}"
         digits = re.sub(r"\D", "", callers[0]) if len(callers) == 1 else ""
         copy = tuple(digits[-count:] for count in COPIES if len(digits) >= count)
         if not self._spool.known(name):
             self._spool.put("new", Entry(name, alert=text, copy=copy, received=time.time()))
             log.info("call of %s stored", stamp)
             self._wake.set()
+
+
+def _lines(lines: Iterable[str]) -> str:
+    lines = list(lines)
+    return "\n".join([*lines[:SHOWN], *([f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else [])])
 
 
 def _words(one: Series) -> str:
