@@ -15,7 +15,7 @@ help:
 	@echo 'make test        all tests, on each libgammu there is (some minutes)'
 	@echo 'make test-quick  the same on the first libgammu, without the slow ones (under two minutes)'
 	@echo 'make check       ruff, mypy --strict, the rules of the rooms'
-	@echo 'make bench       homesim, gammu-smsd and smstools side by side (about ten minutes)'
+	@echo 'make bench       homesim, gammu-smsd and smstools side by side (about a quarter of an hour)'
 	@echo 'make clean       remove what these have made'
 
 demo:

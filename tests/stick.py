@@ -321,6 +321,7 @@ class Stick:
 _STDIN_HELP = """\
 lines on stdin, while it runs:
   deliver HEX   an SMS from the air: a PDU in hex, with the SMSC
+  call NUMBER   it rings, six times at most; no number: it is withheld
   say TEXT      an unsolicited line, as in: say ^RSSI:20
   unplug, plug  the port vanishes, and comes back with the stick restarted
   freeze, thaw  the stick stops answering, and answers again
@@ -384,8 +385,9 @@ def _print_received(phase: str, text: str) -> None:
 
 def _obey_stdin(stick: Stick, port: PtyPort) -> bool:
     """Obey lines until `quit` (True) or the end of stdin (False)."""
-    actions: Mapping[str, Callable[[str], None]] = {
+    actions: Mapping[str, Callable[[str], object]] = {
         "deliver": stick.deliver,
+        "call": stick.call,
         "say": lambda text: stick.say(text.encode()),
         "unplug": lambda _: port.unplug(),
         "plug": lambda _: port.plug(),

@@ -169,7 +169,7 @@ SCENARIOS = {
     "limited": Scenario(_limited, OLD_TEXTS[:1]),
     # Its message has the time in its name, which no two runs share; so that is killed at in the other scenario.
     "ringing": Scenario(_ringing, [CALLER], ("calls", "hang-up", "request")),
-    "rang": Scenario(_rang, [CALLER]),
+    "rang": Scenario(_rang, [CALLER], ("file",)),
     "migrated": Scenario(_migrated, OLD_TEXTS[:1]),
 }
 SLOW = [(name, kind) for name, scenario in SCENARIOS.items() for kind in scenario.kinds]
