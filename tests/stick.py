@@ -32,6 +32,7 @@ from stick_state import State
 from stick_store import UNREAD, Slot
 
 __all__ = [
+    "ENDS",
     "PROFILES",
     "Command",
     "Faults",

@@ -14,7 +14,7 @@ import pytest
 import pdus
 from homesim.calls import MOST, QUIET, SERIES
 from rig import ROOT, Rig, now
-from stick import PROFILES, Stick, Trouble
+from stick import ENDS, PROFILES, Stick, Trouble
 
 ANNA, BERT = "+491701111111", "030222222"
 CODE = "Your code is 482913, never tell it to anybody"
@@ -27,7 +27,8 @@ from homesim import poll, run
 run.log_to = lambda *_, **__: None
 run.leave(poll.poll(["--linger", "0", "--config", sys.argv[1]]))
 """
-LATENCY = 2.0  # seconds: what a call may cost an SMS (issue 6)
+LATENCY = 5.0  # seconds: the main job's at most (issue 2)
+DELAY = 2.0  # seconds that a storm may add (issue 6)
 STALL = b"^CONN:1,0", b"^ORIG:1,0", b"^CEND:1,0,104,16"  # each stalls a bare libgammu for up to 40 s
 
 
@@ -41,12 +42,18 @@ def wait_for_calls(rig: Rig, count: int, timeout: float = 10) -> list[str]:
     return calls(rig)
 
 
-def deliver(rig: Rig, text: str, timeout: float = LATENCY + 1) -> float:
+def deliver(rig: Rig, text: str, timeout: float = 20) -> float:
     """An SMS from the air; seconds until it is in the chat."""
     begin = time.monotonic()
     rig.stick.deliver(pdus.deliver(text, "BANK", time=now()))
     rig.api.wait_for(lambda api: text in api.text(), timeout)
     return next(sent.time for sent in rig.api.sent if text in sent.text) - begin
+
+
+def tries(rig: Rig, number: str) -> int:
+    """How often a number has called and rings no more, by what the run has on disk."""
+    state = json.loads((rig.state / "calls").read_text())
+    return sum(one["tries"] for one in state.get("series", []) if one["caller"] == number and not state.get("ringing"))
 
 
 def age(rig: Rig, seconds: float) -> None:
@@ -126,6 +133,7 @@ def test_two_callers_by_turns_are_two_messages(rig: Rig) -> None:
             assert rig.stick.call(number).over.wait(5)
         assert deliver(rig, CODE) < LATENCY
         first, second = wait_for_calls(rig, 2)
+        rig.stick.wait_for(lambda _: tries(rig, BERT) == 2)
         assert (ANNA in first, BERT in second) == (True, True)
         rig.settle()
     age(rig, SERIES)
@@ -155,6 +163,9 @@ class TestConfiguration:
             assert (call.rejected, call.rung) == (False, 2)
             rig.settle()
         assert calls(rig) == []
+        age(rig, 3600)
+        assert rig.poll().returncode == 0
+        assert not (rig.state / "calls").exists()
 
 
 class TestHangingUp:
@@ -251,6 +262,25 @@ class TestInTheMiddle:
                 assert rig.stick.stored()  # the deleting is still under way
                 rig.stick.wait_for(lambda stick: not stick.stored(), timeout=30)
 
+    def test_of_rejecting_the_one_before(self, rig: Rig) -> None:
+        """All that is said of the second is said before the first, and then the second, is known to be rejected."""
+        count = 0
+        rings = (b"RING", f'+CLIP: "{ANNA}",145,,,,0'.encode())
+        with rig.lingering():
+
+            def rejecting(phase: str, text: str) -> None:
+                nonlocal count
+                if text == "AT+CHUP" and phase == "done":
+                    count += 1
+                    for line in (*ENDS, *(rings if count == 1 else ())):
+                        rig.stick.say(line)
+
+            rig.stick.on_command = rejecting
+            for line in rings:
+                rig.stick.say(line)
+            rig.stick.wait_for(lambda _: count == 2 and tries(rig, ANNA) == 2)
+            rig.stick.on_command = None
+
     def test_before_the_run_has_begun(self, rig: Rig) -> None:
         call = rig.stick.call(ANNA, every=0.05, rings=600)
         assert rig.poll().returncode == 0
@@ -286,26 +316,32 @@ def storm(python: str, seconds: float, *, every: float = 1.0) -> list[float]:
             if over.wait(every):
                 return
 
-    with Rig(python, latency=0.02) as rig, rig.lingering(seconds + 30):
+    with Rig(python, latency=0.02) as rig, rig.lingering(seconds + 60):
+        quiet = [_deliver_now_and_then(rig, f"quiet {count}.") for count in range(5)]
         begin = time.monotonic()
         thread = threading.Thread(target=callers, args=(rig.stick,))
         thread.start()
         latencies: list[float] = []
         try:
             while time.monotonic() < begin + seconds:
-                latencies.append(deliver(rig, f"SMS number {len(latencies)}.", timeout=20))
-                time.sleep(1.7)  # how often they come: no event is waited for
+                latencies.append(_deliver_now_and_then(rig, f"SMS number {len(latencies)}."))
         finally:
             over.set()
             thread.join()
         rig.stick.wait_for(lambda stick: not stick.stored())
-        assert max(latencies) < LATENCY, latencies
+        assert max(latencies) < max(quiet) + DELAY, (quiet, latencies)
         reports = calls(rig)
         assert MOST - 1 <= len(reports) <= MOST + seconds / 600 * (MOST + 1)
         state = json.loads((rig.state / "calls").read_text())
         waiting = sum(one["tries"] for one in state["series"] if not one["told"])
         assert waiting + len(reports) > seconds / every / 2  # the others rang while one was being rejected
     return latencies
+
+
+def _deliver_now_and_then(rig: Rig, text: str) -> float:
+    taken = deliver(rig, text)
+    time.sleep(1.7)  # how often they come: no event is waited for
+    return taken
 
 
 class TestMissed:

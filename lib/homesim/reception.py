@@ -42,6 +42,7 @@ class Reception:
         self._status = status
         self._wake = wake  # set when there is something new to send
         self._lines: deque[tuple[str, float]] = deque()
+        self._status.set(call=0)
         self._saved = spool.state("calls")
         self._calls = Calls(self._saved, time.time())
 
@@ -61,6 +62,7 @@ class Reception:
             if modem.hang_up():
                 self._calls.rejected(time.time())
             self._listen()
+            news = True
         self._tell()
         if news or not self._calls.state():
             self._save()
@@ -68,9 +70,7 @@ class Reception:
 
     def missed(self, modem: Modem) -> None:
         """Tell what the stick's own list has of calls that nobody attended to: who called is all it says."""
-        if self._wanted == "ignore":
-            return
-        now = calls.missed(modem.missed())
+        now = None if self._wanted == "ignore" else calls.missed(modem.missed())
         before = self._spool.state("missed").get("callers")
         told = before if isinstance(before, list) else []
         if now is not None and now != told:

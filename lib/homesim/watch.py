@@ -97,7 +97,8 @@ class Watch(threading.Thread):
 
     def _look(self, modem: Modem) -> None:
         self._stir.clear()
-        noticed, self._noticed = self._noticed, False
+        if noticed := self._noticed:  # else left as it is: it may be set just now
+            self._noticed = False
         self._reception.attend(modem)
         memories = modem.memories()
         if not memories:
@@ -107,6 +108,7 @@ class Watch(threading.Thread):
         if noticed or memories != self._counts or now - self._listed >= LIST:
             while self._intake.take(modem, memories, self._wake, self._stir) and not self._leaving:
                 self._stir.clear()
+                self._noticed = False
                 self._reception.attend(modem)
                 memories = modem.memories()
             self._listed = now
