@@ -121,12 +121,12 @@ def test_a_series_is_told_once_more_when_its_time_is_over() -> None:
 def test_two_callers_by_turns_are_two_series_also_without_a_word_between() -> None:
     log = Calls({}, T)
     first = []
-    for at in range(0, 40, 10):
+    for at in range(0, 20, 5):
         log.hear("RING", T + at)
-        log.hear(ANNA if at % 20 == 0 else BERT, T + at)
+        log.hear(ANNA if at % 2 == 0 else BERT, T + at)
         first += told(log, T + at)
-    log.listen(T + 30 + QUIET)
-    first += told(log, T + 30 + QUIET)
+    log.listen(T + 15 + QUIET)
+    first += told(log, T + 15 + QUIET)
     assert [who for who, *_ in first] == ["+491701111111", "030222222"]
     log.listen(T + SERIES + 10)
     assert [(who, tries) for who, tries, *_ in told(log, T + SERIES + 10)] == [("+491701111111", 2), ("030222222", 2)]
@@ -141,6 +141,8 @@ def test_without_clip_the_second_ring_makes_it_an_unknown_number() -> None:
     assert log.ringing.caller == UNKNOWN
     log.hear(ANNA, T + 5.1)  # late, and better late than never
     assert log.ringing.caller == "+491701111111"
+    log.hear("NO CARRIER", T + 6)
+    assert told(log, T + 6) == [("+491701111111", 1, 6, True, False)]
 
 
 def test_a_clock_that_jumps_holds_nothing_back() -> None:
@@ -151,6 +153,15 @@ def test_a_clock_that_jumps_holds_nothing_back() -> None:
     assert [one[:3] for one in told(log, T - 3600)] == [("+491701111111", 1, 0)]
     log.listen(T + 86400 * 365)
     assert [key for key in log.state() if key != "since"] == []
+
+
+def test_a_clock_that_is_set_back_starts_every_time_anew() -> None:
+    log = Calls({}, T)
+    for at in (T, T - 86400):  # the same caller, not in the same series
+        for number in range(10, 10 + MOST):
+            for line in ("RING", f'+CLIP: "{number}",129,,,,0', "NO CARRIER"):
+                log.hear(line, at)
+            assert told(log, at) == [(str(number), 1, 0, True, False)]
 
 
 @pytest.mark.parametrize("state", [{"series": 1}, {"series": [{"caller": 1}]}, {"told": ["x"]}, {"ringing": {"x": 1}}])
@@ -165,6 +176,10 @@ def test_what_a_killed_run_knew_is_told_without_inventing_how_long() -> None:
     after = Calls(log.state(), T + 300)
     after.rejected(T + 300)
     assert told(after, T + 300) == [("+491701111111", 1, 0, False, True)]
+    on = Calls(json.loads(json.dumps(after.state())), T + 301)
+    for line in ("RING", ANNA, "NO CARRIER"):
+        on.hear(line, T + 302)  # it was rejected, and counted, before
+    assert told(on, T + 302 + SERIES) == []
     late = Calls(log.state(), T + 4000)
     assert told(late, T + 4000) == [("+491701111111", 1, 0, False, False)]
     on = Calls(log.state(), T + 3)

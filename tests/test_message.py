@@ -206,12 +206,15 @@ def test_a_possible_repeat_is_cut_at_the_same_places(what: sms.Message) -> None:
 
 
 @SETTINGS
-@given(texts, notes)
-def test_an_alert_fits(text: str, more: list[str]) -> None:
-    drafts = message.render_alert(text, MODEM, more)
+@given(texts, notes, st.sampled_from([(), ("1234",), ("1234", "123456")]))
+def test_an_alert_fits(text: str, more: list[str], copy: tuple[str, ...]) -> None:
+    drafts = message.render_alert(text, MODEM, more, copy)
     assert all(message.units(draft.text) <= LIMIT for draft in drafts)
     assert "".join(map(body, drafts)) == message.clean(text)
-    assert not any(draft.copy or pieces(draft, "code") for draft in drafts)
+    assert [draft.copy for draft in drafts] == [copy, *(() for _ in drafts[1:])]
+    assert not any(pieces(draft, "code") for draft in drafts)
+    keyboard = _parameters(drafts[0], 1, None).get("reply_markup", {"inline_keyboard": [[]]})["inline_keyboard"]
+    assert [button["copy_text"]["text"] for button in keyboard[0]] == [*copy]
 
 
 # pack

@@ -375,6 +375,24 @@ class TestMissed:
             assert rig.poll().returncode == 0
             assert calls(rig)[1:] == [f"Missed while nobody watched, as the stick lists it:\n{BERT}\nhome"]
 
+    def test_what_rang_on_into_the_gap_between_two_runs_is_told_once(self, python: str) -> None:
+        with Rig(python, profile="E1752") as rig:
+            rig.configure(modem='calls = "report"')
+            with rig.lingering():
+                call = rig.stick.call(ANNA, rings=10**6, every=0.2)
+                rig.stick.wait_for(lambda _: (rig.state / "calls").exists())
+            call.hang_up()
+            assert call.over.wait(3)
+            assert rig.poll().returncode == 0
+            assert calls(rig) == []  # it may ring on: there was no silence yet
+            state = json.loads((rig.state / "calls").read_text())
+            state["ringing"]["began"] -= 3600
+            (rig.state / "calls").write_text(json.dumps(state))
+            for _ in range(2):
+                assert rig.poll().returncode == 0
+            [text] = calls(rig)
+            assert re.match(rf"\{ANNA} called at .*, rang for 1 s or more\n", text)
+
     def test_a_list_that_cannot_be_read_now_is_not_an_empty_one(self, python: str) -> None:
         with Rig(python, profile="E1752") as rig:
             rig.stick.miss(ANNA)
