@@ -13,6 +13,7 @@ import pytest
 
 import pdus
 from homesim.calls import MOST, QUIET, SERIES
+from homesim.watch import LOOK
 from rig import ROOT, Rig, now
 from stick import ENDS, PROFILES, Stick, Trouble
 
@@ -87,6 +88,24 @@ def test_a_call_is_rejected_and_told_and_stalls_nothing(python: str, profile: st
         assert sent.reply_markup == {"inline_keyboard": [buttons]}
         assert [entity["type"] for entity in sent.entities] == ["bold", "italic"]  # clients link the number
         rig.settle()
+
+
+def test_a_ring_does_not_wait_for_the_next_look(rig: Rig) -> None:
+    begun: list[float] = []
+
+    def rings(phase: str, text: str) -> None:
+        """The last thing that a look asks: then the run sleeps for a second."""
+        if phase == "answered" and '"ME"' in text:
+            rig.stick.on_command = None
+            begun.append(time.monotonic())
+            rig.stick.call(ANNA)
+
+    with rig.lingering():
+        for count in range(1, 4):
+            rig.stick.on_command = rings
+            rig.stick.wait_for(lambda stick: sum(c.text == "AT+CHUP" for c in stick.commands) == count)  # noqa: B023
+    ended = [command.time_monotonic for command in rig.stick.commands if command.text == "AT+CHUP"]
+    assert min(end - begin for begin, end in zip(begun, ended, strict=True)) < LOOK / 2
 
 
 def test_the_caller_s_number_may_be_withheld_unknown_or_late(rig: Rig) -> None:
@@ -422,6 +441,7 @@ def test_the_state_is_removed_when_nothing_can_follow(rig: Rig) -> None:
         rig.stick.call(ANNA)
         wait_for_calls(rig, 1)
         rig.settle()
+    assert rig.poll().returncode == 0
     age(rig, 3600)
     assert rig.poll().returncode == 0
     assert not (rig.state / "calls").exists()
