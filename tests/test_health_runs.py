@@ -157,7 +157,7 @@ class TestLadder:
         silent(clinic)
         rounds, tried = [], 0
         for _ in range(3):
-            taken = []
+            taken: list[str] = []
             while not taken or clinic.incident()["step"]:
                 assert check(clinic) == 75
                 assert len(clinic.steps()) - tried <= 1
@@ -203,7 +203,7 @@ class TestOtherDevices:
         assert clinic.tree.writes == []
 
     @pytest.mark.slow
-    def test_each_modem_heals_only_its_own(self, clinic: Clinic, tmp_path: Path) -> None:
+    def test_each_modem_heals_only_its_own(self, clinic: Clinic) -> None:
         """Ours is pulled out, the other one loses its port: it must not be taken for ours."""
         other = Stick()
         path = clinic.folder / "other"
@@ -262,7 +262,9 @@ class TestPoll:
     @pytest.mark.parametrize("pid", ["its own", "another", "none"])
     def test_a_holder_that_is_not_poll_is_left(self, clinic: Clinic, pid: str) -> None:
         clinic.configure(poll="linger = 0")
-        program = "import fcntl, sys, time; fcntl.flock(f := open(sys.argv[1], 'w'), 2); print(f, flush=True); time.sleep(99)"
+        program = (
+            "import fcntl, sys, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); print(flush=True); time.sleep(99)"
+        )
         clinic.run_folder.mkdir(mode=0o700)
         command = [clinic.python, "-c", program, str(clinic.run_folder / "home.lock")]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
