@@ -57,9 +57,15 @@ class Terminal:
         self.expect(prompt)
         self.type(text)
 
-    def interrupt(self) -> None:
-        """Ctrl-C."""
-        os.write(self._master, b"\x03")
+    def interrupt(self) -> int:
+        """Ctrl-C, and again if need be: one that comes right between a prompt and Python's read is not seen until then.
+
+        The exit code.
+        """
+        while True:
+            os.write(self._master, b"\x03")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return self.end(1.0)
 
     def echoes(self) -> bool:
         return bool(termios.tcgetattr(self._slave)[_LOCAL] & termios.ECHO)

@@ -21,7 +21,9 @@ def there() -> bool:
 
 
 def tell(*lines: str) -> None:
-    print(*lines, sep="\n", flush=True)
+    """Also a name in letters that the terminal does not have."""
+    encoding = sys.stdout.encoding
+    print("\n".join(lines).encode(encoding, "replace").decode(encoding), flush=True)
 
 
 def choose(question: str, option: str, choices: Sequence[str]) -> str:

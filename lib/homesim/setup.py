@@ -10,15 +10,12 @@ Until that one step the old configuration is as it was, whatever happens.
 from __future__ import annotations
 
 import argparse
-import os
 import signal
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from homesim import __version__, config, dialogue, linking, port, run
+from homesim import __version__, arrival, config, dialogue, linking, pin, port, run
 from homesim.dialogue import tell
 from homesim.edit import Draft
 from homesim.errors import EXIT_OK, ConfigError, TryAgain, UsageError
@@ -52,6 +49,7 @@ def setup(argv: Sequence[str] | None) -> int:
     try:
         return _Setup(arguments, draft).run()
     except (KeyboardInterrupt, EOFError):
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         tell("", f"Stopped. {draft.path} is {'written' if draft.saved else 'as it was'}.")
         return EXIT_STOPPED
 
@@ -102,7 +100,7 @@ class _Setup:
         if seconds is None:
             seconds = WAIT if dialogue.yes("\nWait for a real SMS?", default=dialogue.there()) else 0
         if seconds:
-            self._wait(seconds)
+            arrival.wait(self._draft.path, self._draft.settings, self._name, seconds, tell)
         self._farewell()
         return EXIT_OK
 
@@ -125,6 +123,8 @@ class _Setup:
         self._draft.change(table, device=device)
         if file := self._given.pin_file:
             self._draft.change(table, pin=dialogue.secret("The SIM's PIN:", "--pin-file", file))
+        elif dialogue.there() and self._refused():
+            self._draft.change(table, pin=None)
         tell(f"The stick at {device}: asking it, which takes some seconds ...")
         if (seen := self._look()).sim != "READY":
             tell("A SIM locks after three wrong PINs in a row. This one is tried once.")
@@ -135,8 +135,13 @@ class _Setup:
         tell(str(seen))
 
     def _look(self) -> port.Seen:
-        settings = self._draft.settings
-        return port.look(settings, settings.modems[self._name], tell)
+        return port.look(self._draft.settings, self._settings(), tell)
+
+    def _settings(self) -> config.Modem:
+        return self._draft.settings.modems[self._name]
+
+    def _refused(self) -> bool:
+        return pin.refused(self._settings(), Spool(self._draft.settings.paths.state / self._name, read_only=True))
 
     def _bot(self) -> tuple[Bot, str]:
         if file := self._given.token_file:
@@ -163,7 +168,7 @@ class _Setup:
         return bot, name
 
     def _chat(self, bot: Bot, username: str) -> None:
-        own = self._draft.settings.modems[self._name].chat_id  # another chat than the other sticks'
+        own = self._settings().chat_id  # another chat than the other sticks'
         chat, topic = self._given.chat_id, self._given.topic_id
         if chat is None:
             known = own or self._draft.settings.telegram.chat_id
@@ -179,42 +184,11 @@ class _Setup:
 
     def _test(self, bot: Bot) -> None:
         """Before the file is written: a chat that the bot cannot write to is not right."""
-        own, telegram = self._draft.settings.modems[self._name].chat_id, self._draft.settings.telegram
+        own, telegram = self._settings().chat_id, self._draft.settings.telegram
         topic = {"message_thread_id": telegram.topic_id} if own is None and telegram.topic_id else {}
         text = f"homesim: from now on, SMS to the SIM in “{self._name}” come here."
         bot.ask("sendMessage", chat_id=telegram.chat_id if own is None else own, text=text, **topic)
         tell("A test message is in the chat.")
-
-    def _wait(self, seconds: float) -> None:
-        """Forward what is on the stick already, then what comes now."""
-        spool = Spool(self._draft.settings.paths.state / self._name)
-        tell("First what is on the stick already ...")
-        os.waitpid(self._poll(0), 0)
-        before = spool.count("seen")
-        tell("Send an SMS to your home number now.")
-        pid, end = self._poll(seconds), time.monotonic() + seconds
-        try:
-            while spool.count("seen") == before or spool.count("new"):
-                if time.monotonic() > end:
-                    raise TryAgain("the SMS", f"none has come within {seconds:.0f} s; run homesim-doctor")
-                time.sleep(0.2)
-        finally:
-            os.kill(pid, signal.SIGTERM)  # may happen to it at any time, and harms nothing
-        tell("It is in the chat.")
-
-    def _poll(self, linger: float) -> int:
-        """Start bin/poll with the new configuration; its pid."""
-        sys.stdout.flush()
-        if (pid := os.fork()) == 0:
-            run.leave(run.main(NAME, lambda _: self._become_poll(linger), None))
-        return pid
-
-    def _become_poll(self, linger: float) -> NoReturn:
-        if not linger:  # the run that cron started before still has the old configuration
-            port.wait_for_turn(self._draft.settings, self._name, tell)
-        poll = Path(sys.argv[0]).resolve().with_name("poll")
-        arguments = ["--config", str(self._draft.path), "--modem", self._name, "--linger", f"{linger:.0f}"]
-        os.execv(sys.executable, [sys.executable, str(poll), *arguments])
 
     def _farewell(self) -> None:
         tell(
@@ -232,7 +206,8 @@ def _link(bot: Bot, username: str) -> tuple[int, int | None]:
     if not dialogue.there():
         raise UsageError("--chat-id", "is needed: there is no terminal to link a chat at")
     chat = linking.link(bot, username, _show)
-    if not dialogue.yes(f"It was opened by {chat.who}. Is that you?", default=False):
+    tell(f"It was opened by {chat.who}.")
+    if not dialogue.yes("Is that you?", default=False):
         raise ConfigError("the chat", "not yours, so the link is dead; run homesim-setup again for a new one")
     return chat.id, chat.topic_id
 
