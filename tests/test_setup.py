@@ -85,6 +85,15 @@ def left_alone(rig: Rig) -> Iterator[None]:
     assert list(rig.folder.glob(".config*")) == []
 
 
+def test_the_help_in_the_readme_is_the_program_s(python: str) -> None:
+    readme = (ROOT / "README.md").read_text()
+    [block] = re.findall(r"^```\n(usage: homesim-setup.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
+    run = [python, "-B", str(BIN / "setup"), "--help"]
+    shown = subprocess.run(run, capture_output=True, text=True, env=environment, check=True).stdout
+    assert shown.split() == block.split()
+
+
 class TestAtTheTerminal:
     def test_from_a_fresh_install_to_a_real_sms(self, python: str) -> None:
         with Rig(python, pin="1234") as rig, at_terminal(unlinked(rig), "--device", device(rig)) as terminal:
@@ -271,7 +280,13 @@ class TestWithOptions:
         assert without_terminal(rig, *options).returncode == 0
         assert rig.config.read_text().count("token = ") == 1
 
-    @pytest.mark.slow
+    def test_a_fresh_install_names_its_stick(self, fresh: Rig) -> None:
+        fresh.api.chats[5] = Chat(5)
+        options = ["--token-file", secret(fresh, fresh.api.token), "--chat-id", "5", "--device", device(fresh)]
+        assert without_terminal(fresh, "--modem", "cabin", *options).returncode == 0
+        assert list(config.load(fresh.config).modems) == ["cabin"]
+        assert "in “cabin”" in fresh.api.text()
+
     def test_another_stick_is_added(self, rig: Rig) -> None:
         before = rig.config.read_text()
         run = without_terminal(rig, "--modem", "cabin", "--device", device(rig))
