@@ -77,7 +77,12 @@ def _after_last(bot: Bot) -> int:
 
 def _updates(bot: Bot, offset: int, wait: int) -> list[dict[str, Any]]:
     """getUpdates: what is older than `offset` is confirmed, and gone; -1 is the last one."""
-    updates = bot.ask("getUpdates", wait=wait, offset=offset, limit=1, timeout=wait, allowed_updates=["message"])
+    try:
+        updates = bot.ask("getUpdates", wait=wait, offset=offset, limit=1, timeout=wait, allowed_updates=["message"])
+    except TryAgain as error:
+        if "HTTP 409 " in str(error):  # a webhook, or another getUpdates
+            raise ConfigError(error, "another program reads this bot's messages; get homesim a bot of its own") from None
+        raise
     if not isinstance(updates, list):
         raise TryAgain("Telegram", "the answer is not Telegram's")
     return [update for update in updates if isinstance(update, dict) and isinstance(update.get("update_id"), int)]
