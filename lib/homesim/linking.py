@@ -81,7 +81,7 @@ def _updates(bot: Bot, offset: int, wait: int) -> list[dict[str, Any]]:
         updates = bot.ask("getUpdates", wait=wait, offset=offset, limit=1, timeout=wait, allowed_updates=["message"])
     except TryAgain as error:
         if "HTTP 409 " in str(error):  # a webhook, or another getUpdates
-            raise ConfigError(error, "another program reads this bot's messages; get homesim a bot of its own") from None
+            raise ConfigError(error, "another program reads this bot's messages; get homesim its own bot") from None
         raise
     if not isinstance(updates, list):
         raise TryAgain("Telegram", "the answer is not Telegram's")
