@@ -94,8 +94,10 @@ class _Setup:
         bot, username = self._bot()
         self._chat(bot, username)
         self._test(bot)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # it is written and said, or neither
         self._draft.save()
         tell(f"{self._draft.path} is written.")
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
         seconds = self._given.wait
         if seconds is None:
             seconds = WAIT if dialogue.yes("\nWait for a real SMS?", default=dialogue.there()) else 0
