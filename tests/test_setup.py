@@ -641,7 +641,7 @@ class TestLate:
 
         with pytest.raises(TryAgain, match="nobody has opened it in time"):
             linking.link(client, "homesim_test_bot", opened, within=1)
-        assert linking.link(client, "homesim_test_bot", opened, within=5).id == 5550001
+        assert linking.link(client, "homesim_test_bot", opened, within=30).id == 5550001
         assert linking.WITHIN == 600
 
     def test_what_was_written_before_is_skipped(self, bot: tuple[BotApi, Bot]) -> None:
@@ -653,7 +653,7 @@ class TestLate:
         def show(link: linking.Link) -> None:
             api.user_says(1, f"/start {link.private[-22:]}")
 
-        assert linking.link(client, "bot", show, 5).id == 1
+        assert linking.link(client, "bot", show, 30).id == 1
         assert len([request for request in api.requests if request.method == "getUpdates"]) == 2
 
     def test_the_largest_message_is_read(self, bot: tuple[BotApi, Bot]) -> None:
@@ -663,7 +663,7 @@ class TestLate:
             api.user_says(666, "\U0001f600" * 8192)  # with another one quoted in it
             api.user_says(1, f"/start {link.private[-22:]}")
 
-        assert linking.link(client, "bot", show, 20).id == 1
+        assert linking.link(client, "bot", show, 30).id == 1
 
 
 def plug(folder: Path, place: str, tty: str = "", *, classes: str = "ff") -> None:
