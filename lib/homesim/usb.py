@@ -122,11 +122,11 @@ class Bus:
             _write(uevent, "add")
 
     def restore(self, stick: Stick) -> bool:
-        """Put back what a run that was killed in the middle of a reset left off. True when there was something."""
+        """Put back what a run that was killed in the middle of a reset left off. True when there was something.
+
+        Raise TryAgain when another device is in its place.
+        """
         folder = self._devices / stick.place
-        there = self.at(stick.place)
-        if there and there.vendor != stick.vendor:
-            return False
         if left := _read(self._port(stick.place) / "disable") == "1":
             self.power(stick, on=True)
         elif left := _read(folder / "authorized") == "0":
