@@ -285,6 +285,20 @@ class TestPoll:
             holder.kill()
         assert clinic.tree.writes == []
 
+    def test_each_modem_s_process_has_its_deadline(self, clinic: Clinic) -> None:
+        """A child of fork has no interval timer; and whoever still runs holds the pipe."""
+        clinic.configure(more=f'[modem.away]\ndevice = "{clinic.folder}/away"\n')
+        assert clinic.health() == 75
+        silent(clinic)
+        assert Turn(clinic.run_folder, "home").take(0)
+        try:
+            program = f"import sys; sys.path.insert(0, {str(BIN.parent / 'lib')!r}); from homesim import health; " \
+                "health.LIMIT = 2.0; health.main()"  # fmt: skip
+            command = [clinic.python, "-B", "-c", program, "--config", str(clinic.config)]
+            subprocess.run(command, stdout=subprocess.PIPE, timeout=30, check=False)
+        finally:
+            release()
+
     def test_two_checks_at_once_are_one(self, clinic: Clinic) -> None:
         seen(clinic)
         clinic.health()
