@@ -100,6 +100,20 @@ class TestOptions:
         assert "home: USB: 12d1:155e at 1-1.2, serial" in lines
         assert "home: network: Telekom.de HomeNetwork, signal 61 %" in lines
 
+    @pytest.mark.slow
+    def test_no_text_token_or_address_is_shown(self, clinic: Clinic, switch: Switch) -> None:
+        clinic.configure(health=f'ping_url = "{switch.url}"\nalert_after = 1')
+        switch.status = 500
+        text = clinic.arrive()
+        clinic.api.down()
+        clinic.poll()
+        silent(clinic)
+        code, lines = on_terminal(clinic, "--verbose")
+        assert code == 75
+        assert any("ping_url" in line for line in lines)
+        told = "\n".join([*lines, *(body for _, body in switch.told)])
+        assert [secret for secret in (text, clinic.api.token, SECRET) if secret in told] == []
+
     @pytest.mark.parametrize("happens", ["well", "silent", "storage", "back-off", "top of the ladder"])
     def test_a_dry_run_touches_nothing(self, clinic: Clinic, happens: str) -> None:
         seen(clinic)
