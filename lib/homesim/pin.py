@@ -11,11 +11,14 @@ saw no outcome and leaves one more try, so that a power cut does not lock us out
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 from homesim.config import Modem as Settings
 from homesim.errors import ConfigError, TryAgain
-from homesim.modem import Modem
 from homesim.spool import Spool
+
+if TYPE_CHECKING:
+    from homesim.modem import Modem  # doctor must start without gammu, to say that it is missing
 
 TRIES = 2
 STATE = "pin-tried"
@@ -35,17 +38,30 @@ def unlock(modem: Modem, sim: str, settings: Settings, spool: Spool) -> None:
         raise TryAgain(settings.device, f"the SIM is not ready ({sim})")
 
 
+def refused(settings: Settings, spool: Spool) -> bool:
+    """Whether the SIM has refused the PIN that is configured now."""
+    return _tries(settings, spool) >= TRIES
+
+
+def _tries(settings: Settings, spool: Spool) -> int:
+    before = spool.state(STATE)
+    tries = before.get("tries") if before.get("pin") == _hash(settings) else 0
+    return tries if isinstance(tries, int) else TRIES
+
+
+def _hash(settings: Settings) -> str:
+    return hashlib.sha256(f"{settings.name} {settings.pin}".encode()).hexdigest()
+
+
 def _enter(modem: Modem, settings: Settings, spool: Spool) -> None:
     key = f"modem.{settings.name}.pin"
     if settings.pin is None:
         raise ConfigError(settings.device, f"the SIM asks for its PIN; set {key}")
-    pin = hashlib.sha256(f"{settings.name} {settings.pin}".encode()).hexdigest()
-    before = spool.state(STATE)
-    tries = before.get("tries") if before.get("pin") == pin else 0
-    if not isinstance(tries, int) or tries >= TRIES:
+    tries = _tries(settings, spool)
+    if tries >= TRIES:
         raise ConfigError(settings.device, f"the SIM has refused its PIN, which is not tried again; correct {key}")
-    spool.set_state(STATE, {"pin": pin, "tries": tries + 1})
+    spool.set_state(STATE, {"pin": _hash(settings), "tries": tries + 1})
     if not modem.enter_pin(settings.pin):
-        spool.set_state(STATE, {"pin": pin, "tries": TRIES})
+        spool.set_state(STATE, {"pin": _hash(settings), "tries": TRIES})
         raise ConfigError(settings.device, f"the SIM refuses its PIN; correct {key}")
     spool.set_state(STATE, {})

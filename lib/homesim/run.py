@@ -14,8 +14,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, NoReturn
 
-import filelock
-
 from homesim.errors import EXIT_OK, HomesimError, TryAgain
 
 HAND_OVER = 10.0  # seconds that a run waits for the one before it
@@ -97,6 +95,8 @@ class Turn:
     _taken: ClassVar[list[Turn]] = []
 
     def __init__(self, folder: Path, modem: str) -> None:
+        import filelock  # doctor must start without it, to say that it is missing
+
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # who can open a lock can hold it
         except OSError as error:
@@ -109,7 +109,7 @@ class Turn:
         try:
             with self._door.acquire(timeout=min(wait, KNOCK), poll_interval=0.02):
                 self._lock.acquire(timeout=wait, poll_interval=0.05)
-        except filelock.Timeout:
+        except TimeoutError:  # filelock's is one
             return False
         except OSError as error:
             raise TryAgain(self._lock.lock_file, (error.strerror or "cannot be locked").lower()) from None
@@ -121,7 +121,7 @@ class Turn:
         try:
             with self._door.acquire(timeout=0):
                 return False
-        except filelock.Timeout:
+        except TimeoutError:
             return True
 
 
