@@ -82,8 +82,7 @@ def _ask(modem: Modem, runs: Path) -> Said:
 
         def ask(command: str) -> str:
             lines = wire.command(f"AT{command}", ANSWER)
-            name = re.sub(r"\?$", ":", command)
-            return value(lines, name) or (lines[-1] if lines[-1] != "OK" else "")
+            return value(lines, command.rstrip("?") + ":") or (lines[-1] if lines[-1] != "OK" else "")
 
         wire.command("AT", ANSWER)
         wire.command("AT+CMEE=1", ANSWER)  # errors by number, as poll wants them too
@@ -96,8 +95,8 @@ def _network(ask: Callable[[str], str]) -> Said:
     """TS 27.007 7.2, 7.3, 8.5."""
     registered = re.match(r"\d,(\d)", ask("+CREG?"))
     operator = re.search(r'"(.*?)"', ask("+COPS?"))
-    signal = re.match(r"\+CSQ: ?(\d+)|(\d+)", ask("+CSQ"))
-    level = int(signal[1] or signal[2]) if signal else 99
+    signal = re.match(r"\d+", ask("+CSQ"))
+    level = int(signal[0]) if signal else 99
     return {
         "registration": _STATES[int(registered[1])] if registered and int(registered[1]) < len(_STATES) else "",
         "operator": operator[1] if operator else "",
@@ -124,7 +123,7 @@ def judge(said: Said, modem: Modem, state: Path) -> Iterator[Finding]:
         return
     yield good("answer", source or "it answers")
     yield (sim := _sim(str(said.get("sim", "")), modem, state))
-    if sim.ok:
+    if said.get("sim") == "READY":
         yield _registered(said)
         yield from _stored(said)
 
