@@ -122,7 +122,7 @@ def judge(said: Said, modem: Modem, state: Path) -> Iterator[Finding]:
         yield bad("silent", reason=f"{modem.device}: has not answered homesim-poll {heard}")
         return
     yield good("answer", source or "it answers")
-    yield (sim := _sim(str(said.get("sim", "")), modem, state))
+    yield _sim(str(said.get("sim", "")), modem, state)
     if said.get("sim") == "READY":
         yield _registered(said)
         yield from _stored(said)

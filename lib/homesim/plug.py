@@ -63,8 +63,8 @@ def stick(bus: Bus, modem: Modem, config: Config | None, paths: Paths) -> tuple[
     remembered = Stick(str(last["place"]), str(last["ids"])) if {"place", "ids"} <= last.keys() else None
     try:
         found = choose(bus, Path(modem.device), remembered, config.health.usb if config else None, taken)
-    except Several as error:
-        return None, bad("several-sticks", reason=error)
+    except Several:
+        return None, bad("several-sticks")
     if found is None:
         return None, bad("no-stick")
     return found, _mode(found)

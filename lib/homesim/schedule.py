@@ -12,7 +12,6 @@ import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from homesim import status
 from homesim.config import Modem, Paths
@@ -85,9 +84,9 @@ def last_run(modem: Modem, paths: Paths) -> Iterator[Finding]:
     seen = status.read(paths.run, modem.name)
     age = time.time() - float(seen.get("updated", 0))
     if "updated" not in seen:
-        yield bad("late", ago="homesim-poll has not run since the Pi started")
+        yield bad("late", since="since the Pi started")
     elif age > LATE:
-        yield bad("late", ago=f"homesim-poll ran {ago(age)} ago; cron starts it each minute")
+        yield bad("late", since=f"for {ago(age)}")
     else:
         yield good("last run", f"{ago(max(0.0, age))} ago")
 
@@ -96,17 +95,11 @@ def outcome(modem: Modem, paths: Paths) -> Iterator[Finding]:
     """What the last run complained of, and what health has told: for whatever no other station has named."""
     if error := status.read(paths.run, modem.name).get("error"):
         yield bad("failure", error=error)
-    incident = _state(paths, modem).state("incident")
-    if incident:
-        yield bad("incident", what=_told(incident))
+    if incident := _state(paths, modem).state("incident"):
+        since = incident.get("since")
+        yield bad("incident", since=f" for {ago(time.time() - since)}" if isinstance(since, int | float) else "")
     else:
         yield good("alerts", "none is open")
-
-
-def _told(incident: dict[str, Any]) -> str:
-    since = incident.get("since")
-    when = f" for {ago(time.time() - since)}" if isinstance(since, int | float) else ""
-    return f"homesim-health has seen trouble{when}, and it is not over"
 
 
 def spool(modem: Modem, paths: Paths) -> Iterator[Finding]:

@@ -49,7 +49,7 @@ _REPLUG = "pull the stick out and put it back"
 _UDEV = "`sudo udevadm control --reload && sudo udevadm trigger -s usb -s tty --action=change`"
 _SUPPLY = "a supply made for this Pi, and a powered USB hub for the stick"
 _PLACE = "another place, a window, an antenna; is the SIM still paid for?"
-_ROOM = "make room: `sudo apt clean`, `sudo journalctl --vacuum-size=50M`"
+_ROOM = "delete what is not needed: `sudo apt clean`, `sudo journalctl --vacuum-size=50M`"
 _SETUP = "`sudo homesim-setup`"
 _WHY = "`sudo homesim-poll --linger 0` says what is in its way"
 
@@ -75,7 +75,8 @@ TROUBLES = {key: Trouble(*words) for key, words in {
     "no-rule": ("udev rule", "{file} is not there", _INSTALL),
     "rule-elsewhere": ("udev rule", "udev does not read {file}", f"`sudo mv {{file}} {{right}}`, {_UDEV}"),
     "no-stick": ("stick", "no stick on the USB bus", "plug it in; if it is in: another port, and a powered USB hub"),
-    "several-sticks": ("stick", "{reason}", "leave one in, or set health.usb in the configuration"),
+    "several-sticks": ("stick", "its port is gone, and it could be any of several sticks",
+        "leave one in, or set health.usb in the configuration"),
     "switched-off": ("stick", "{ids} at {place} is switched off",
         "`echo 1 | sudo tee /sys/bus/usb/devices/{place}/authorized`"),
     "storage": ("stick", "{ids} is in storage mode, a disk without a port", _REPLUG + "; the mode switch is right now"),
@@ -88,13 +89,13 @@ TROUBLES = {key: Trouble(*words) for key, words in {
     "modemmanager": ("port", "ModemManager (pid {pid}) holds {device}",
         "`sudo systemctl restart ModemManager`: our udev rule keeps it off the stick"),
     "held": ("port", "{program} (pid {pid}) holds {device}", "`sudo kill {pid}`, and see to it that nothing starts it"),
-    "silent": ("answer", "{reason}", f"homesim-health resets it; if that does not help, {_REPLUG}"),
+    "silent": ("answer", "none: {reason}", f"homesim-health resets it; if that does not help, {_REPLUG}"),
     "no-sim": ("SIM", "no SIM in the stick, or it has no contact", "put the SIM in again; clean its contacts"),
     "pin": ("SIM", "the SIM asks for its PIN", "set modem.{modem}.pin, or turn the PIN off in a telephone"),
     "wrong-pin": ("SIM", "the SIM has refused its PIN; it is not tried again", "correct modem.{modem}.pin"),
     "puk": ("SIM", "the SIM asks for its PUK", "put it into a telephone and enter the PUK there"),
     "sim": ("SIM", "the SIM is not ready ({sim})", _REPLUG + "; if it stays so, try the SIM in a telephone"),
-    "no-network": ("network", "{registration}", _PLACE),
+    "no-network": ("network", "none: {registration}", _PLACE),
     "denied": ("network", "the operator refuses the SIM", "ask the operator: is it blocked, or expired?"),
     "weak-signal": ("network", "very weak signal, {signal} %", _PLACE),
     "full-memory": ("memory", "{memory} is full ({used} SMS): no more come in", "`sudo homesim-poll --linger 0`"),
@@ -112,7 +113,7 @@ TROUBLES = {key: Trouble(*words) for key, words in {
     "entry-twice": ("cron", "{files} both start {program}", "`sudo crontab -e`, and delete its line there"),
     "no-program": ("cron", "{program}, which cron is to start, is not there", _INSTALL),
     "no-cron": ("cron", "cron does not run", "`sudo systemctl enable --now cron`"),
-    "late": ("last run", "{ago}", _WHY),
+    "late": ("last run", "homesim-poll has not run {since}", _WHY),
     "clock": ("clock", "not set from the network since the start", "`sudo timedatectl set-ntp true`"),
     "proxy": ("connection", "the proxy does not answer, or refuses", "correct telegram.proxy, or start the proxy"),
     "socks": ("connection", "a SOCKS proxy needs python3-socks", "`sudo apt install -y python3-socks`"),
@@ -123,12 +124,13 @@ TROUBLES = {key: Trouble(*words) for key, words in {
         "set the clock: `sudo timedatectl set-ntp true`; else something in between reads along"),
     "portal": ("connection", "something else answers: {reason}", "log in to the network; check telegram.api_url"),
     "token": ("Telegram", "it does not know the token", _SETUP),
-    "telegram": ("Telegram", "{reason}", "wait: SMS are kept, and sent when it is back"),
-    "chat": ("chat", "{reason}", "write to the bot in Telegram (Start), then " + _SETUP),
+    "telegram": ("Telegram", "it has trouble: {reason}", "wait: SMS are kept, and sent when it is back"),
+    "chat": ("chat", "Telegram does not show it: {reason}", "write to the bot in Telegram (Start), then " + _SETUP),
     "topic": ("chat", "the topic is gone; SMS come without it", "set telegram.topic_id to one that is there"),
     "write": ("chat", "the bot may not write there: {reason}", "unblock the bot, or let it write in the group"),
     "waiting": ("spool", "{count} SMS wait for Telegram, the first for {ago}", _WHY),
     "refused": ("spool", "Telegram refused {count} SMS", "see `reason` in {folder}, then `sudo mv` them back to new/"),
     "failure": ("last run", "it ended with: {error}", _WHY),
-    "incident": ("alerts", "{what}", "`journalctl -t homesim-health -t homesim` tells what was tried"),
+    "incident": ("alerts", "homesim-health has seen trouble{since}, and it is not over",
+        "`journalctl -t homesim-health -t homesim` tells what was tried"),
 }.items()}  # fmt: skip
