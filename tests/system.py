@@ -13,11 +13,10 @@ import os
 import re
 import shutil
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
-from homesim.status import Status
+from homesim.status import Status, boottime
 from pty_port import PtyPort
 from rig import BIN, Rig
 from stick import Stick
@@ -137,12 +136,13 @@ class System:
         """homesim-poll was here."""
         self.rig.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.rig.run_folder.mkdir(mode=0o700, exist_ok=True)
-        status = Status(self.rig.run_folder, "home")
+        status = Status(self.rig.run_folder, "home", 60.0)
+        status.set(error="")
         status.set(**fields)
         status.write(at_once=True)
         file = self.rig.run_folder / "home.json"
-        written = json.loads(file.read_text())
-        file.write_text(json.dumps(written | {"updated": time.time() - ago, "answered": time.time() - ago}))
+        times = {"updated_boottime": boottime() - ago, "answered_boottime": boottime() - ago}
+        file.write_text(json.dumps(json.loads(file.read_text()) | times))
 
     def doctor(self, *arguments: str, wrap: tuple[str, ...] = (), **options: Any) -> subprocess.CompletedProcess[str]:
         """Run homesim-doctor on this system."""

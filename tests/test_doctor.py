@@ -27,6 +27,10 @@ import filelock
 import pytest
 
 from botapi import CHAT_ID, TOKEN, Chat, gateway, honest, portal, redirect, refusal
+from homesim import incident as begun
+from homesim.diagnosis import FAULTS
+from homesim.spool import Spool
+from homesim.status import boottime
 from homesim.troubles import TROUBLES
 from pdus import deliver
 from rig import BIN, ROOT, Rig
@@ -214,8 +218,14 @@ def revoked(really: bool) -> Change:
     return lambda system: setattr(system.rig.api, "revoked", really)
 
 
+def hidden(system: System) -> None:
+    """What the last run of homesim-poll counted and did not get to see."""
+    hold(system, registration="HomeNetwork", memories={"SM": {"used": 3, "free": 47}}, hidden=3)
+
+
 def incident(system: System) -> None:
-    (system.rig.state / "incident").write_text(json.dumps({"since": time.time() - 7200}))
+    spool = Spool(system.rig.state)
+    begun.save(spool, begun.begin(FAULTS["silent"], 7200, 0))
 
 
 PROXY = "http://127.0.0.1:9"  # discard: nobody listens there
@@ -282,6 +292,7 @@ BROKEN = [
         lambda s: hold(s, registration="HomeNetwork", signal=3, memories={"SM": {"used": 0, "free": 50}}),
         lambda s: let_go(s, signal=60),
     ),
+    Broken("hidden", hidden, lambda s: let_go(s, hidden=0)),
     Broken("full-memory", lambda s: s.rig.stick.fill("SM", deliver("+49170", "hello")), quick=True),
     Broken("open-folder", lambda s: s.rig.state.chmod(0o755)),
     Broken("read-only", tmpfs("ro"), needs="mount"),
@@ -431,7 +442,7 @@ def test_a_run_at_work_that_hears_nothing(system: System) -> None:
     hold(system, registration="HomeNetwork")
     system.ran(ago=3600)
     status = json.loads((system.rig.run_folder / "home.json").read_text())
-    (system.rig.run_folder / "home.json").write_text(json.dumps(status | {"updated": time.time()}))
+    (system.rig.run_folder / "home.json").write_text(json.dumps(status | {"updated_boottime": boottime()}))
     found = first_bad(system.findings())
     assert (found["trouble"], "60 minutes" in found["says"]) == ("silent", True)
 

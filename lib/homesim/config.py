@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from homesim.errors import ConfigError, ConfigErrors
+from homesim.errors import ConfigError, ConfigErrors, UsageError
 
 try:
     import tomllib
@@ -161,6 +161,13 @@ def load(path: Path) -> Config:
         health=Health(**others["health"]),
         paths=Paths(**{key: Path(value) for key, value in others["paths"].items()}),
     )
+
+
+def chosen(settings: Config, modem: str | None, path: Path) -> list[str]:
+    """The modems that --modem means. Raise UsageError when there is no such one."""
+    if modem and modem not in settings.modems:
+        raise UsageError("--modem", f"no [modem.{modem}] in {path}")
+    return [modem] if modem else list(settings.modems)
 
 
 def _private(path: Path) -> str:

@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from homesim import __version__, config, line, machine, plug, reach, run, schedule
 from homesim.config import Config, Modem, Paths
-from homesim.errors import EXIT_OK, EXIT_TRY_AGAIN, ConfigError, UsageError
+from homesim.errors import EXIT_OK, EXIT_TRY_AGAIN, ConfigError
 from homesim.host import Host
 from homesim.troubles import Finding, bad, good, unseen
 from homesim.usb import Bus
@@ -36,10 +36,9 @@ def main(argv: Sequence[str] | None = None, root: Path = Path("/")) -> NoReturn:
 def doctor(argv: Sequence[str] | None, host: Host) -> int:
     arguments = _arguments(argv, host)
     patient, configured = _patient(host, arguments.config)
-    if arguments.modem and arguments.modem not in [modem.name for modem in patient.modems]:
-        raise UsageError("--modem", f"no [modem.{arguments.modem}] in {arguments.config}")
-    if arguments.modem:
-        patient = replace(patient, modems=[modem for modem in patient.modems if modem.name == arguments.modem])
+    if patient.config:
+        names = config.chosen(patient.config, arguments.modem, arguments.config)
+        patient = replace(patient, modems=[modem for modem in patient.modems if modem.name in names])
     found = []
     for finding in _hidden(_findings(patient, configured), patient):
         found.append(finding)
@@ -142,14 +141,10 @@ def _way_out(patient: _Patient) -> Iterator[Finding]:
     yield from found
     if any(finding.ok is False and finding.trouble != "ipv6" for finding in found):
         return
-    try:
-        chat = reach.Chat(telegram)
-    except ImportError:
-        yield unseen("Telegram", "it takes python3-requests")
-        return
-    yield (finding := chat.bot())
-    for modem in patient.modems if finding.ok else ():
-        yield from _of(modem, _try("chat", chat.of, modem, patient.paths.state))
+    found = [*_try("Telegram", reach.bot, telegram)]
+    yield from found
+    for modem in patient.modems if all(finding.ok for finding in found) else ():
+        yield from _of(modem, _try("chat", reach.chat, telegram, modem, patient.paths.state))
 
 
 def _try(station: str, look: Callable[..., Iterable[Finding]], *arguments: object) -> Iterator[Finding]:
@@ -158,6 +153,8 @@ def _try(station: str, look: Callable[..., Iterable[Finding]], *arguments: objec
         yield from look(*arguments)
     except PermissionError:
         yield unseen(station, "only root may see it: sudo homesim-doctor")
+    except ImportError as error:
+        yield unseen(station, f"it takes Python's {error.name}")
 
 
 def _of(modem: Modem, findings: Iterable[Finding]) -> Iterator[Finding]:

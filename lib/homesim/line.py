@@ -2,33 +2,41 @@
 """What the stick says, for doctor: its answer, SIM, network and memories. It is asked, not set.
 
 A run of homesim-poll that is at work knows all that already: then its status is taken. Else a process of its own
-asks, because port and lock are given back only when a process ends (wire.py, run.py).
+asks (port.py): port and lock are free again when it ends.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from homesim import run, status
 from homesim.config import Modem, Paths
-from homesim.errors import HomesimError
+from homesim.diagnosis import ROOM, STALE
+from homesim.errors import TryAgain
 from homesim.pin import refused
+from homesim.port import REGISTERED, apart
 from homesim.spool import Spool
 from homesim.troubles import Finding, bad, good, unseen
+from homesim.wire import Wire, value
 
 LIMIT = 9.0  # seconds: a run that begins meanwhile waits 10
 ANSWER = 5.0  # seconds for each command
-STALE = 120.0  # seconds since the last answer after which a watched stick is silent
 WEAK = 10  # percent
 
 # TS 27.007 7.2 <stat>, in libgammu's words, which the status has too.
-_STATES = ("NoNetwork", "HomeNetwork", "RequestingNetwork", "RegistrationDenied", "Unknown", "RoamingNetwork")
+_STATES = {
+    "0": "NoNetwork",
+    "2": "RequestingNetwork",
+    "3": "RegistrationDenied",
+    "4": "Unknown",
+    "5": "RoamingNetwork",
+    "7": "RoamingNetwork",
+    "10": "RoamingNetwork",
+}
 _WORDS = {
     "NoNetwork": "not registered, and not searching",
     "HomeNetwork": "registered at home",
@@ -53,52 +61,39 @@ def look(modem: Modem, runs: Path) -> Said:
     there = next(folder for folder in (runs, *runs.parents) if folder.exists())
     if not os.access(there, os.W_OK | os.X_OK) or not os.access(modem.device, os.R_OK | os.W_OK):
         raise PermissionError
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            run.deadline(LIMIT)
-            os.write(writer, json.dumps(_ask(modem, runs)).encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with open(reader, "rb") as pipe:
-        said = pipe.read()
-    os.waitpid(pid, 0)
-    if not said:
-        return {"problem": f"{modem.device}: it does not end its answers within {LIMIT:.0f} s"}
-    found: Said = json.loads(said)
-    return status.read(runs, modem.name) | {"busy": True} if found.get("busy") else found
-
-
-def _ask(modem: Modem, runs: Path) -> Said:
-    """With the modem's lock, in the process that look() starts."""
-    from homesim.wire import Wire, value
-
+    turn = run.Turn(runs, modem.name)
     try:
-        if not run.Turn(runs, modem.name).take(wait=0):
-            return {"busy": True}
-        wire = Wire(modem.device, str)
-
-        def ask(command: str) -> str:
-            lines = wire.command(f"AT{command}", ANSWER)
-            return value(lines, command.rstrip("?") + ":") or (lines[-1] if lines[-1] != "OK" else "")
-
-        wire.command("AT", ANSWER)
-        wire.command("AT+CMEE=1", ANSWER)  # errors by number, as poll wants them too
-        return {"sim": ask("+CPIN?")} | _network(ask) | _memories(ask("+CPMS?"))
-    except HomesimError as error:
+        said = apart(lambda device: _ask(device, turn), modem.device, LIMIT)
+    except TryAgain as error:
         return {"problem": str(error)}
+    return said or status.read(runs, modem.name) | {"busy": True}
+
+
+def _ask(device: str, turn: run.Turn) -> Said:
+    """All that there is to say, {} when the modem's lock is not free."""
+    if not turn.take(wait=0):
+        return {}
+    wire = Wire(device, str)
+
+    def ask(command: str) -> str:
+        lines = wire.command(f"AT{command}", ANSWER)
+        return value(lines, command.rstrip("?") + ":") or (lines[-1] if lines[-1] != "OK" else "")
+
+    wire.command("AT", ANSWER)
+    wire.command("AT+CMEE=1", ANSWER)  # errors by number, as poll wants them too
+    return {"sim": ask("+CPIN?")} | _network(ask) | _memories(ask("+CPMS?"))
 
 
 def _network(ask: Callable[[str], str]) -> Said:
     """TS 27.007 7.2, 7.3, 8.5."""
-    registered = re.match(r"\d,(\d)", ask("+CREG?"))
+    found = [re.findall(r"\d+", ask(f"+{name}?")) for name in ("CREG", "CGREG", "CEREG")]
+    states = [numbers[1] for numbers in found if len(numbers) > 1]
+    state = next((state for state in states if state in REGISTERED), states[0] if states else "")
     operator = re.search(r'"(.*?)"', ask("+COPS?"))
     signal = re.match(r"\d+", ask("+CSQ"))
     level = int(signal[0]) if signal else 99
     return {
-        "registration": _STATES[int(registered[1])] if registered and int(registered[1]) < len(_STATES) else "",
+        "registration": _STATES.get(state, "HomeNetwork" if state in REGISTERED else ""),
         "operator": operator[1] if operator else "",
         "signal": None if level > 31 else round(level * 100 / 31),
     }
@@ -117,8 +112,8 @@ def judge(said: Said, modem: Modem, state: Path) -> Iterator[Finding]:
         yield bad("silent", reason=problem)
         return
     source = "as homesim-poll, which is at work, saw it" if said.get("busy") else ""
-    if said.get("busy") and (age := time.time() - said.get("answered", 0)) > STALE:
-        heard = f"for {ago(age)}" if "answered" in said else "yet"
+    if said.get("busy") and (age := status.boottime() - said.get("answered_boottime", 0)) > STALE:
+        heard = f"for {ago(age)}" if "answered_boottime" in said else "since the Pi started"
         yield bad("silent", reason=f"{modem.device}: has not answered homesim-poll {heard}")
         return
     yield good("answer", source or "it answers")
@@ -160,7 +155,9 @@ def _registered(said: Said) -> Finding:
 def _stored(said: Said) -> Iterator[Finding]:
     memories: dict[str, dict[str, int]] = said.get("memories", {})
     where = f"; new ones go to {said['receives']}" if said.get("receives") else ""
-    full = [name for name, count in memories.items() if not count["free"] and count["used"]]
+    full = [name for name, count in memories.items() if count["free"] <= ROOM and count["used"]]
+    if hidden := said.get("hidden"):
+        yield bad("hidden", count=hidden)
     for name in full:
         yield bad("full-memory", memory=name, used=memories[name]["used"])
     if memories and not full:

@@ -13,7 +13,7 @@ from homesim.config import Config, Modem, Paths
 from homesim.host import Host
 from homesim.spool import Spool
 from homesim.troubles import Finding, bad, good, unseen
-from homesim.usb import Bus, Several, Stick, choose
+from homesim.usb import Bus, Several, Stick, choose, recall
 
 # What usb_modeswitch would make a HiLink router of, and where it is told otherwise.
 SWITCHED = ("12d1:1f01", "12d1:157d")
@@ -59,8 +59,7 @@ def stick(bus: Bus, modem: Modem, config: Config | None, paths: Paths) -> tuple[
     """The modem's stick, and what there is to say of it."""
     others = [other for other in config.modems.values() if other != modem] if config else []
     taken = [found.place for other in others if (found := bus.of(Path(other.device)))]
-    last = Spool(paths.state / modem.name, read_only=True).state("stick")
-    remembered = Stick(str(last["place"]), str(last["ids"])) if {"place", "ids"} <= last.keys() else None
+    remembered = recall(Spool(paths.state / modem.name, read_only=True).state("stick"))
     try:
         found = choose(bus, Path(modem.device), remembered, config.health.usb if config else None, taken)
     except Several:

@@ -65,45 +65,44 @@ def _connect(host: str, port: int, family: int) -> str:
     return f"{time.monotonic() - begun:.2f} s"
 
 
-class Chat:
-    """Asks the Bot API; one for all modems."""
-
-    def __init__(self, telegram: Telegram) -> None:
-        from homesim.telegram import Bot  # doctor must start without requests, to say that it is missing
-
-        self._telegram = telegram
-        self._bot = Bot(telegram)
-
-    def bot(self) -> Finding:
-        """getMe."""
-        if not (reason := self._refused("getMe")):
-            return good("Telegram", "it knows the token")
-        if reason.startswith(("HTTP 401", "HTTP 404", "HTTP 421")):
-            return bad("token")
+def bot(telegram: Telegram) -> Iterator[Finding]:
+    """getMe."""
+    reason = _refused(telegram, "getMe")
+    if not reason:
+        yield good("Telegram", "it knows the token")
+    elif reason.startswith(("HTTP 401", "HTTP 404", "HTTP 421")):
+        yield bad("token")
+    else:
         trouble = next((trouble for words, trouble in _TROUBLES if words in reason), "telegram")
-        return bad(trouble, reason=reason, host=urlsplit(self._telegram.api_url).hostname)
+        yield bad(trouble, reason=reason, host=urlsplit(telegram.api_url).hostname)
 
-    def of(self, modem: Modem, state: Path) -> Iterator[Finding]:
-        """getChat, then sendChatAction: "is typing" needs the same right as a message, and leaves nothing."""
-        chat: object = modem.chat_id if modem.chat_id is not None else self._telegram.chat_id
-        topic = self._telegram.topic_id if modem.chat_id is None else None
-        moved = Spool(state / modem.name, read_only=True).state("chat")  # delivery.py
-        if moved.get("from") == chat:
-            chat = moved.get("to")
-        where: dict[str, Any] = {"chat_id": chat} | ({"message_thread_id": topic} if topic is not None else {})
-        if reason := self._refused("getChat", chat_id=chat):
-            yield bad("chat" if reason.startswith("HTTP 4") else "telegram", reason=reason)
-        elif not (reason := self._refused("sendChatAction", action="typing", **where)):
-            yield good("chat", "the bot may write there")
-        elif "message thread not found" in reason:
-            yield bad("topic")
-        else:
-            yield bad("write" if reason.startswith("HTTP 4") else "telegram", reason=reason)
 
-    def _refused(self, method: str, **parameters: Any) -> str:
-        """Why Telegram does not do it, "" when it does."""
-        try:
-            self._bot.ask(method, **parameters)
-        except HomesimError as error:
-            return str(error).removeprefix("Telegram: ")
-        return ""
+def chat(telegram: Telegram, modem: Modem, state: Path) -> Iterator[Finding]:
+    """getChat, then sendChatAction: "is typing" needs the same right as a message, and leaves nothing."""
+    where: dict[str, Any] = {"chat_id": telegram.chat_id if modem.chat_id is None else modem.chat_id}
+    moved = Spool(state / modem.name, read_only=True).state("chat")  # delivery.py
+    if moved.get("from") == where["chat_id"]:
+        where["chat_id"] = moved.get("to")
+    if reason := _refused(telegram, "getChat", **where):
+        yield bad("chat" if reason.startswith("HTTP 4") else "telegram", reason=reason)
+        return
+    if telegram.topic_id is not None and modem.chat_id is None:
+        where["message_thread_id"] = telegram.topic_id
+    reason = _refused(telegram, "sendChatAction", action="typing", **where)
+    if not reason:
+        yield good("chat", "the bot may write there")
+    elif "message thread not found" in reason:
+        yield bad("topic")
+    else:
+        yield bad("write" if reason.startswith("HTTP 4") else "telegram", reason=reason)
+
+
+def _refused(telegram: Telegram, method: str, **parameters: Any) -> str:
+    """Why Telegram does not do it, "" when it does."""
+    from homesim.telegram import Bot  # doctor must start without requests, to say that it is missing
+
+    try:
+        Bot(telegram).ask(method, **parameters)
+    except HomesimError as error:
+        return str(error).removeprefix("Telegram: ")
+    return ""

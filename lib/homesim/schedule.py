@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import re
 import stat
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from homesim import status
 from homesim.config import Modem, Paths
+from homesim.diagnosis import OLD, STALE
 from homesim.host import Host
+from homesim.incident import load
 from homesim.line import ago
 from homesim.spool import Spool
 from homesim.troubles import Finding, bad, good
@@ -23,8 +23,6 @@ from homesim.troubles import Finding, bad, good
 PROGRAMS = ("homesim-poll", "homesim-health")
 FOLDER, FILE = "/etc/cron.d", "/etc/cron.d/homesim"
 ROOT_S = "/var/spool/cron/crontabs/root"
-LATE = 150.0  # seconds: cron starts a run each minute, and one that watches writes each five seconds
-PATIENCE = 600.0  # seconds that an SMS may wait for Telegram before it is worth a word
 
 
 def entries(host: Host) -> Iterator[Finding]:
@@ -82,10 +80,10 @@ def last_run(modem: Modem, paths: Paths) -> Iterator[Finding]:
     if paths.run.exists() and not os.access(paths.run, os.R_OK | os.X_OK):
         raise PermissionError
     seen = status.read(paths.run, modem.name)
-    age = time.time() - float(seen.get("updated", 0))
-    if "updated" not in seen:
+    age = status.boottime() - float(seen.get("updated_boottime", 0))
+    if "updated_boottime" not in seen:
         yield bad("late", since="since the Pi started")
-    elif age > LATE:
+    elif age > STALE:
         yield bad("late", since=f"for {ago(age)}")
     else:
         yield good("last run", f"{ago(max(0.0, age))} ago")
@@ -95,33 +93,26 @@ def outcome(modem: Modem, paths: Paths) -> Iterator[Finding]:
     """What the last run complained of, and what health has told: for whatever no other station has named."""
     if error := status.read(paths.run, modem.name).get("error"):
         yield bad("failure", error=error)
-    if incident := _state(paths, modem).state("incident"):
-        since = incident.get("since")
-        yield bad("incident", since=f" for {ago(time.time() - since)}" if isinstance(since, int | float) else "")
+    if incident := load(_state(paths, modem)):
+        told = f"; so far tried: {', '.join(incident.tried)}" if incident.tried else ""
+        yield bad("incident", what=incident.what, ago=ago(incident.age), tried=told)
     else:
         yield good("alerts", "none is open")
 
 
 def spool(modem: Modem, paths: Paths) -> Iterator[Finding]:
     """What waits for Telegram, and what it refused; counted, never read."""
-    folder = _state(paths, modem).root
-    waiting, refused = _files(folder / "new"), _files(folder / "failed")
-    age = time.time() - min((file.stat().st_mtime for file in waiting), default=time.time())
-    if age > PATIENCE:
-        yield bad("waiting", count=len(waiting), ago=ago(age))
+    kept = _state(paths, modem)
+    if kept.root.exists() and not os.access(kept.root, os.R_OK | os.X_OK):
+        raise PermissionError
+    (waiting, age), refused, parts = kept.waiting(), kept.count("failed"), kept.count("parts")
+    if age > OLD:
+        yield bad("waiting", count=waiting, ago=ago(age))
     if refused:
-        yield bad("refused", count=len(refused), folder=folder / "failed")
-    if age <= PATIENCE and not refused:
-        parts = f", {len(found)} parts of long ones" if (found := _files(folder / "parts")) else ""
-        yield good("spool", f"{len(waiting)} SMS wait{parts}")
+        yield bad("refused", count=refused, folder=kept.root / "failed")
+    if age <= OLD and not refused:
+        yield good("spool", f"{waiting} SMS wait" + (f", {parts} parts of long ones" if parts else ""))
 
 
 def _state(paths: Paths, modem: Modem) -> Spool:
     return Spool(paths.state / modem.name, read_only=True)
-
-
-def _files(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        return list(os.scandir(folder))
-    except FileNotFoundError:
-        return []

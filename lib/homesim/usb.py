@@ -11,16 +11,18 @@ A write is judged by what becomes of the stick, not by its return: `authorized` 
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-from collections.abc import Collection
+import re
+import time
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from homesim.errors import TryAgain
 
 VENDORS = ("12d1", "3566")  # Huawei, and Brovi, which sells its sticks now
+RETURN = 10.0  # seconds until a stick that is switched on has its port: 0.3 s, and 1.7 s for udev's link
 _HUB = "09"  # bDeviceClass
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,10 @@ class Stick:
     ids: str  # idVendor:idProduct, as "12d1:155e"
     mode: str = "serial"  # "serial", "storage" or "hilink" (both without a port for SMS), "off": not authorized
     ttys: tuple[str, ...] = ()  # by interface, as ("ttyUSB0", "ttyUSB1", "ttyUSB2")
+
+    @property
+    def memory(self) -> dict[str, object]:
+        return {"place": self.place, "ids": self.ids}
 
     @property
     def vendor(self) -> str:
@@ -95,11 +101,15 @@ class Bus:
         self._guard(stick)
         _write(self._sysfs / "bus/usb/drivers/usb" / ("bind" if on else "unbind"), stick.place)
 
-    def power(self, stick: Stick, *, on: bool) -> bool:
-        """Switch its port. False when this hub or kernel has no switch (kernel 6.0 and newer have)."""
-        if self.at(stick.place):
+    def switchable(self, stick: Stick) -> bool:
+        """Whether the kernel can switch its hub's port; 6.0 and newer can, if the hub can."""
+        return (self._port(stick.place) / "disable").exists()
+
+    def power(self, stick: Stick, *, on: bool) -> None:
+        """Switch its port. A stick that has vanished is in it still."""
+        if (self._devices / stick.place).exists():
             self._guard(stick)
-        return _write(self._port(stick.place) / "disable", "0" if on else "1")
+        _write(self._port(stick.place) / "disable", "0" if on else "1")
 
     def replay(self, stick: Stick) -> None:
         """Let udev see its plug again: links that are missing, a mode switch that never came."""
@@ -113,6 +123,9 @@ class Bus:
     def restore(self, stick: Stick) -> bool:
         """Put back what a run that was killed in the middle of a reset left off. True when there was something."""
         folder = self._devices / stick.place
+        there = self.at(stick.place)
+        if there and there.vendor != stick.vendor:
+            return False
         if left := _read(self._port(stick.place) / "disable") == "1":
             self.power(stick, on=True)
         elif left := _read(folder / "authorized") == "0":
@@ -168,6 +181,28 @@ def choose(
     return found[0] if found else None
 
 
+def recall(state: Mapping[str, object]) -> Stick | None:
+    """What `Stick.memory` keeps of a stick for the time when its port is gone."""
+    place, ids = str(state.get("place")), str(state.get("ids"))
+    if re.fullmatch(r"\d+-\d+(\.\d+)*", place) and re.fullmatch(r"[0-9a-f]{4}:[0-9a-f]{4}", ids):
+        return Stick(place, ids)
+    return None
+
+
+def put_back(bus: Bus, stick: Stick | None, device: Path) -> bool:
+    """Undo what a killed reset left, and wait for the port. True when there was something to undo."""
+    try:
+        if stick is None or device.exists() or not bus.restore(stick):
+            return False
+    except TryAgain:  # it went away just now
+        return False
+    log.warning("%s: USB %s was left off in a reset; switched on again", device, stick.place)
+    end = time.monotonic() + RETURN
+    while not device.exists() and time.monotonic() < end:
+        time.sleep(0.1)
+    return True
+
+
 def _read(path: Path) -> str:
     """An attribute, "" when it is not there: it can vanish between a look and a read."""
     try:
@@ -176,16 +211,13 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _write(path: Path, text: str) -> bool:
-    """False when the attribute is not there; an error of the device (ETIMEDOUT) is for the look afterwards."""
-    log.debug("%s > %s", text, path)
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+def _write(path: Path, text: str) -> None:
+    """What the device makes of it (ETIMEDOUT, or it is gone) is for the look afterwards."""
+    try:
         descriptor = os.open(path, os.O_WRONLY)
         try:
             os.write(descriptor, text.encode("ascii"))
-        except OSError as error:
-            log.warning("%s: %s", path, error.strerror)
         finally:
             os.close(descriptor)
-        return True
-    return False
+    except OSError as error:
+        log.warning("%s: cannot write %s: %s", path, text, error.strerror)
