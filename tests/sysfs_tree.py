@@ -206,9 +206,9 @@ class SysfsTree:
     # --- writes and their effects ---
 
     def _written(self, file: Path) -> None:
-        text = self._layout.taken(file)
         where = str(file.relative_to(self.folder))
         with self._changed:
+            text = self._layout.taken(file)
             self._writes.append((where, text))
         if self.on_write is not None:
             self.on_write(where, text)
