@@ -112,6 +112,6 @@ class Clinic(Rig):
         for where, text in self.tree.writes:
             attribute = where.rpartition("/")[2]
             if (attribute, text) not in (("authorized", "1"), ("disable", "0")) and attribute != "bind":
-                done.append(names[attribute])
+                done += [names[attribute]] * (done[-1:] != [names[attribute]])
         return done
 

@@ -14,7 +14,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(program.parent.parent / "lib"))
     from homesim import health, ladder, port, usb
 
-    ladder.PAUSE = ladder.PAUSE_POWER = 0.02
+    ladder.PAUSE = ladder.PAUSE_POWER = 0.25  # as long as sysfs_tree.py needs to see both of two writes
     ladder.SETTLE = usb.RETURN = 2.0
     ladder.ANSWER = ladder.REGISTER = 0.2
     port.ANSWER = 1.0

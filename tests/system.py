@@ -18,7 +18,7 @@ from typing import Any
 
 from homesim.status import Status, boottime
 from pty_port import PtyPort
-from rig import BIN, Rig
+from rig import BIN, ROOT, Rig
 from stick import Stick
 
 PROGRAM = (
@@ -26,11 +26,6 @@ PROGRAM = (
     "from homesim.doctor import main; main(sys.argv[3:], root=Path(sys.argv[2]))"
 )
 PACKAGES = ("python3-gammu", "python3-requests", "python3-filelock", "usb-modeswitch", "cron")
-SWITCHES = ("12d1:1f01", "12d1:157d")
-CRON = "".join(
-    f"{times} root /usr/local/bin/{program} 2>&1 | logger -t homesim\n"
-    for times, program in (("* * * * *", "homesim-poll"), ("*/5 * * * *", "homesim-health"))
-)
 # Commands of a cure that can be carried out on files and processes here.
 CARRIED = r"sudo (?:rm|mv|chmod|chown|sed|kill|mount) .*|echo 1? ?\| sudo tee (?:-a )?\S+"
 STATION, POLL = "1-1.2", "`sudo homesim-poll --linger 0`"
@@ -86,13 +81,8 @@ class System:
         shutil.rmtree(self.root / f"proc/{pid}")
 
     def install(self) -> None:
-        """What make install puts in place."""
-        for ids in SWITCHES:
-            self.write(f"/etc/usb_modeswitch.d/{ids}", "TargetVendor=0x12d1\nHuaweiAltMode=1\n")
-        self.write("/etc/udev/rules.d/78-homesim.rules", 'SYMLINK+="sms"\n')
-        self.write("/etc/cron.d/homesim", CRON).chmod(0o644)
-        for program in ("homesim-poll", "homesim-health"):
-            self.write(f"/usr/local/bin/{program}").chmod(0o755)
+        command = ["make", "-s", "-C", str(ROOT), "install", f"DESTDIR={self.root}"]
+        subprocess.run(command, check=True, capture_output=True)
 
     def plug(self, ids: str = "12d1:155e", place: str = STATION, *, interface: str = "ff", ttys: int = 3) -> None:
         """A stick on the bus. The first tty is the rig's port, if that is plugged in."""

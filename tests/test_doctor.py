@@ -27,6 +27,7 @@ import filelock
 import pytest
 
 from botapi import CHAT_ID, TOKEN, Chat, gateway, honest, portal, redirect, refusal
+from clinic import Clinic
 from homesim import incident as begun
 from homesim.diagnosis import FAULTS
 from homesim.spool import Spool
@@ -34,7 +35,7 @@ from homesim.status import boottime
 from homesim.troubles import TROUBLES
 from pdus import deliver
 from rig import BIN, ROOT, Rig
-from stick import Registration, Sim
+from stick import Cure, Registration, Sim
 from system import PACKAGES, System, first_bad
 
 Change = Callable[[System], object]
@@ -214,6 +215,13 @@ def topic(system: System) -> None:
     system.configure(telegram="chat_id = -100\ntopic_id = 8")
 
 
+def example(system: System) -> None:
+    """What make install leaves."""
+    given = (ROOT / "config.toml.example").read_text().split("[paths]")[0]
+    paths = system.rig.config.read_text().partition("[paths]")[2]
+    system.rig.config.write_text(given.replace("/dev/sms", str(system.port)) + "[paths]" + paths)
+
+
 def revoked(really: bool) -> Change:
     return lambda system: setattr(system.rig.api, "revoked", really)
 
@@ -235,8 +243,10 @@ THROTTLED = "/sys/devices/platform/soc/soc:firmware/get_throttled"
 
 BROKEN = [
     Broken("release", text("/etc/os-release", 'ID=debian\nVERSION_ID="11"\n'), System._distribution),
+    Broken("release", text("/etc/os-release", 'ID=ubuntu\nID_LIKE=debian\nVERSION_ID="24.04"\n'), System._distribution),
     Broken("packages", lambda s: s.packages("cron"), lambda s: s.packages(*PACKAGES), quick=True),
     Broken("no-configuration", remove("/etc/homesim/config.toml"), configure(), quick=True),
+    Broken("example", example, configure()),
     Broken("open-configuration", lambda s: s.rig.config.chmod(0o644), quick=True),
     Broken("wrong-configuration", configure(telegram='chat_id = "Anna"'), configure(), quick=True),
     Broken("wrong-configuration", configure(more="[["), configure()),
@@ -422,6 +432,7 @@ def test_an_ipv6_that_leads_nowhere(system: System) -> None:
         assert [finding for finding in system.findings(wrap=inside) if not finding["ok"]] == []
 
 
+@pytest.mark.slow
 def test_a_run_that_is_at_work_is_not_disturbed(system: System) -> None:
     """What it saw is taken, and said so; when it has heard nothing for minutes, that is the trouble."""
     with system.rig.lingering():
@@ -545,6 +556,42 @@ def test_the_script_runs(python: str) -> None:
     assert shown.stdout.startswith("homesim-doctor ")
     looked = subprocess.run([python, "-B", str(BIN / "doctor")], capture_output=True, text=True, check=False)
     assert (looked.returncode in (0, 75), looked.stderr) == (True, "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fault", "trouble"),
+    [
+        (lambda c: c.stick.faults.freeze(Cure.AUTHORIZE), "silent"),
+        (lambda c: c.stick.faults.register(Registration.SEARCHING, Cure.RADIO), "no-network"),
+    ],
+    ids=["silent", "no-network"],
+)
+def test_a_reset_asked_for_by_hand_is_a_cure(python: str, fault: Callable[[Clinic], object], trouble: str) -> None:
+    """The command as it is printed, with the real homesim-health on a bus that behaves."""
+    with Clinic(python) as clinic:
+        system = System(clinic)
+        clinic.configure()
+        fault(clinic)
+        found = next(finding for finding in system.findings() if finding["trouble"] == trouble)
+        assert "`sudo homesim-health --force-reset`" in found["cure"]
+        assert clinic.health("--force-reset") == 0
+        assert trouble not in [finding["trouble"] for finding in system.findings()]
+
+
+@pytest.mark.slow
+def test_another_cron_will_do(system: System) -> None:
+    system.packages(*(name for name in PACKAGES if name != "cron"))
+    with (system.root / "var/lib/dpkg/status").open("a") as status:
+        status.write("\nPackage: bcron\nStatus: hold ok installed\nProvides: anacron, cron-daemon\n")
+    assert [finding for finding in system.findings() if not finding["ok"]] == []
+
+
+@pytest.mark.slow
+def test_a_newer_release_is_no_fault(system: System) -> None:
+    system.write("/etc/os-release", 'PRETTY_NAME="Debian GNU/Linux forky/sid"\nID=debian\n')
+    shown = system.doctor()
+    assert (shown.returncode, shown.stdout.splitlines()[0][:9]) == (0, "? release")
 
 
 def test_a_terminal_without_these_letters_is_no_trouble(system: System) -> None:

@@ -18,6 +18,8 @@ from homesim.diagnosis import FAULTS
 from stick import Registration, Sim, Trouble
 from sysfs_tree import HILINK, STORAGE, Cure
 
+ONE_LIBGAMMU = True  # health asks by plain AT
+
 Do = Callable[[Clinic], object]
 
 

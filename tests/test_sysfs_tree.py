@@ -161,7 +161,7 @@ def test_a_port_without_power_has_no_device(tree: SysfsTree, device: Device, por
         ("bus/usb/drivers/usb/unbind", "1-1.3"),
         ("bus/usb/drivers/option/unbind", "1-1.2:1.0"),
         ("bus/usb/devices/1-1.2/port/disable", "0"),
-        ("bus/usb/devices/1-1.2/uevent", "add"),
+        ("bus/usb/devices/1-1.2:1.0/uevent", "add"),
     ],
 )
 def test_what_changes_nothing(tree: SysfsTree, device: Device, stick: Stick, file: str, text: str) -> None:
@@ -213,10 +213,10 @@ def test_back_in_storage_mode_until_its_mode_is_switched(tree: SysfsTree, device
     assert device.port.tty is None
     assert [i.name for i in tree.path("1-1.2").glob("1-1.2:*")] == ["1-1.2:1.0"]
     tree.mode_switch = None
-    write(tree, "bus/usb/devices/1-1.2/uevent", "add")
+    write(tree, "bus/usb/devices/1-1.2:1.0/uevent", "add")
     assert on_bus(tree)["1-1.2"] == STORAGE, "no rule, no switch"
     tree.mode_switch = SERIAL
-    write(tree, "bus/usb/devices/1-1.2/uevent", "add\n")
+    write(tree, "bus/usb/devices/1-1.2:1.0/uevent", "add\n")
     assert on_bus(tree)["1-1.2"] == SERIAL
     assert said(device.port).startswith(b"\r\n^BOOT:")
     reset(tree, by)
@@ -330,7 +330,7 @@ def test_attributes_that_vanish(tree: SysfsTree, device: Device) -> None:
         while device.port.tty is not None:
             with contextlib.suppress(FileNotFoundError):
                 (tree.path("1-1.2") / "authorized").write_text("0")
-                assert tree.writes[-1] == (f"{WHERE}/1-1.2/authorized", "0")
+            assert {text for _, text in tree.writes} <= {"0"}
     assert file.exists()
 
 

@@ -80,7 +80,9 @@ def _patient(host: Host, file: Path) -> tuple[_Patient, Finding]:
     name = host.name(file)
     try:
         found = config.load(file)
-        return _Patient(host, found, list(found.modems.values()), found.paths), good("configuration", name)
+        example = re.search("x{20}$", found.telegram.token)  # config.toml.example's
+        seen = bad("example", file=name) if example else good("configuration", name)
+        return _Patient(host, found, list(found.modems.values()), found.paths), seen
     except ConfigError as error:
         problem = "; ".join(text.removeprefix(f"{file}: ") for text in error.lines())
     if "permission denied" in problem:

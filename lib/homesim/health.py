@@ -102,7 +102,7 @@ class _Check:
 
     def force(self) -> int:
         """The next step, asked for by hand."""
-        if not self._take_turn():
+        if not run.Turn(self._settings.paths.run, f"{self._modem.name}.health").take() or not self._take_turn():
             return EXIT_TRY_AGAIN
         ladder, before = self._ladder()
         known = incident.load(self._spool)

@@ -41,10 +41,11 @@ class Host:
             return []
 
     def packages(self) -> set[str]:
-        """The installed ones, from dpkg's own list."""
+        """The installed ones and what they provide, from dpkg's own list."""
         entries = self.read("/var/lib/dpkg/status").split("\n\n")
-        installed = [entry for entry in entries if "\nStatus: install ok installed\n" in entry]
-        return {name[1] for entry in installed if (name := re.search(r"^Package: (\S+)$", entry, re.MULTILINE))}
+        installed = "\n".join(entry for entry in entries if " ok installed\n" in entry)
+        names = re.findall(r"^(?:Package|Provides): (.*)$", installed, re.MULTILINE)
+        return {word.strip(",") for line in names for word in line.split()}
 
     def processes(self) -> dict[int, str]:
         """pid to the kernel's name of the program, which it cuts to 15 characters (proc_pid_comm(5))."""

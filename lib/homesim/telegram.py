@@ -37,7 +37,6 @@ _CURES = {
     403: "the bot may not write to the chat; open the chat, press Start, or unblock the bot",
     404: "Telegram does not know the token; set telegram.token to what BotFather gives",
     407: "the proxy wants a password; set telegram.proxy",
-    409: "another program reads this bot's messages; end it, or get a bot for homesim alone (/newbot)",
     421: "this server does not serve the token; check telegram.api_url",
 }
 

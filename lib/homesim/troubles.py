@@ -48,7 +48,7 @@ _INSTALL = "`sudo make install` in its folder"
 _REPLUG = "pull the stick out and put it back"
 _UDEV = "`sudo udevadm control --reload && sudo udevadm trigger -s usb -s tty --action=change`"
 _SUPPLY = "a supply made for this Pi, and a powered USB hub for the stick"
-_PLACE = "another place, a window, an antenna; is the SIM still paid for?"
+_PLACE = "`sudo homesim-health --force-reset`; another place, an antenna; is the SIM still paid for?"
 _ROOM = "delete what is not needed: `sudo apt clean`, `sudo journalctl --vacuum-size=50M`"
 _SETUP = "`sudo homesim-setup`"
 _WHY = "`sudo homesim-poll --linger 0` says what is in its way"
@@ -57,6 +57,7 @@ TROUBLES = {key: Trouble(*words) for key, words in {
     "release": ("release", "{name} is not supported", "Raspberry Pi OS or Debian, bookworm or trixie"),
     "packages": ("packages", "missing: {names}", "`sudo apt install -y {names}`"),
     "no-configuration": ("configuration", "{file} is not there", _SETUP),
+    "example": ("configuration", "{file} is the example as it came", _SETUP),
     "open-configuration": ("configuration", "others can read {file}, which holds secrets", "`sudo chmod 600 {file}`"),
     "wrong-configuration": ("configuration", "{problem}", "correct {file}, or run " + _SETUP),
     "low-voltage": ("power", "the Pi gets too low a voltage now", _SUPPLY),

@@ -112,25 +112,26 @@ class Bus:
         _write(self._port(stick.place) / "disable", "0" if on else "1")
 
     def replay(self, stick: Stick) -> None:
-        """Let udev see its plug again: links that are missing, a mode switch that never came."""
+        """Let udev see its plug again: its interfaces for a mode switch that never came, its ttys for their links."""
         self._guard(stick)
-        for uevent in (
-            self._devices / stick.place / "uevent",
-            *(self._sysfs / "class/tty" / tty / "uevent" for tty in stick.ttys),
-        ):
+        folder = self._devices / stick.place
+        for uevent in (*folder.glob(f"{stick.place}:*/uevent"), *folder.glob(f"{stick.place}:*/tty*/tty/*/uevent")):
             _write(uevent, "add")
 
     def restore(self, stick: Stick) -> bool:
-        """Put back what a run that was killed in the middle of a reset left off. True when there was something."""
+        """Put back what a run that was killed in the middle of a reset left off. True when there was something.
+
+        Not known for a port without power, whose `disable` may read 0 all the same: it is switched on at any rate.
+        """
         folder = self._devices / stick.place
         there = self.at(stick.place)
-        if there and there.vendor != stick.vendor:
-            return False
-        if left := _read(self._port(stick.place) / "disable") == "1":
+        if not folder.exists() and self.switchable(stick):
             self.power(stick, on=True)
-        elif left := _read(folder / "authorized") == "0":
+        if there is None or there.vendor != stick.vendor:
+            return False
+        if left := there.mode == "off":
             self.authorize(stick, on=True)
-        elif left := (folder / "authorized").exists() and not (folder / "driver").exists():
+        elif left := not (folder / "driver").exists():
             self.bind(stick, on=True)
         return left
 
