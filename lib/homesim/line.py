@@ -61,9 +61,9 @@ def look(modem: Modem, runs: Path) -> Said:
     there = next(folder for folder in (runs, *runs.parents) if folder.exists())
     if not os.access(there, os.W_OK | os.X_OK) or not os.access(modem.device, os.R_OK | os.W_OK):
         raise PermissionError
-    turn = run.Turn(runs, modem.name)
+    run.Turn(runs, modem.name)  # what it may raise, it shall raise here; a lock is not for the processes forked later
     try:
-        said = apart(lambda device: _ask(device, turn), modem.device, LIMIT)
+        said = apart(lambda device: _ask(device, run.Turn(runs, modem.name)), modem.device, LIMIT)
     except TryAgain as error:
         return {"problem": str(error)}
     return said or status.read(runs, modem.name) | {"busy": True}
