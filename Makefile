@@ -23,7 +23,7 @@ help:
 	@echo 'make test-installed   all tests, with the installed programs'
 	@echo 'make test-chroot  install, upgrade, uninstall in fresh Debian systems (as root, about ten minutes)'
 	@echo 'make check       ruff, mypy --strict, the rules of the rooms'
-	@echo 'make bench       homesim, gammu-smsd and smstools side by side (about ten minutes)'
+	@echo 'make bench       homesim, gammu-smsd and smstools side by side (about a quarter of an hour)'
 	@echo 'make clean       remove what these have made'
 
 install uninstall purge:
@@ -61,5 +61,5 @@ bench:
 	$(PYTHON) tests/bench.py --readme README.md
 
 clean:
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .chroots .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

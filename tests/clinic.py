@@ -72,7 +72,7 @@ class Clinic(Rig):
             fields = json.loads(file.read_text())
             for key, value in fields.items():
                 if key.endswith(keys) and isinstance(value, int | float) and value > 0:
-                    fields[key] = value - seconds
+                    fields[key] = max(0.0, value - seconds)
             file.write_text(json.dumps(fields))
 
     def check(self) -> int:

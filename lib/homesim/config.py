@@ -38,6 +38,7 @@ class Modem:
     model: str
     pin: str | None = field(repr=False)
     chat_id: int | None
+    calls: str  # "hangup", "report" or "ignore"
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ _TABLES: dict[str, dict[str, _Key]] = {
         "model": _Key('a model of gammu\'s, as "at"', _text(r"[A-Za-z0-9-]+"), "at"),
         "pin": _Key('4 to 8 digits in quotes, as "1234"', _text(r"[0-9]{4,8}"), None),
         "chat_id": _CHAT._replace(default=None),
+        "calls": _Key('"hangup", "report" or "ignore"', _text("hangup|report|ignore"), "hangup"),
     },
     "poll": {
         "linger": _Key("seconds, 0 or more", _seconds, 55),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 EVERY = 5.0
+_KINDS = {"pid": int, "ends_boottime": float, "stored": int, "hidden": int, "memories": dict}  # what is reckoned with
 
 log = logging.getLogger(__name__)
 
@@ -20,10 +21,10 @@ class Status:
 
     modem, pid, started and updated (seconds since the epoch), updated_boottime (CLOCK_BOOTTIME, which no clock jump
     touches), ends_boottime (when the kernel ends this run), answered and answered_boottime (when the stick last
-    showed its SMS), sim (TS 27.007 8.3), registration, operator, signal (percent), memories {NAME: {used, free}},
-    hidden (SMS that the stick counts and does not list), stored (SMS taken from it since boot), spool {FOLDER:
-    entries}, error (why the stick does not show its SMS), telegram (why nothing can be sent); both are "" when
-    all is well.
+    showed its SMS), sim (TS 27.007 8.3), registration, operator, signal (percent), call (seconds since the call that
+    rings now began, 0: none), memories {NAME: {used, free}}, hidden (SMS that the stick counts and does not list),
+    stored (SMS taken from it since boot), spool {FOLDER: entries}, error (why the stick does not show its SMS),
+    telegram (why nothing can be sent); both are "" when all is well.
     """
 
     def __init__(self, run: Path, modem: str, limit: float) -> None:
@@ -65,9 +66,11 @@ def boottime() -> float:
 
 
 def read(run: Path, modem: str) -> dict[str, Any]:
-    """The status that the last run left; {} when there is none."""
+    """The status that the last run left, without what is damaged; {} when there is none."""
     try:
         fields = json.loads((run / f"{modem}.json").read_bytes())
     except (OSError, ValueError):
         return {}
-    return fields if isinstance(fields, dict) else {}
+    if not isinstance(fields, dict):
+        return {}
+    return {key: value for key, value in fields.items() if isinstance(value, _KINDS.get(key, object))}

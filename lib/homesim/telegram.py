@@ -102,8 +102,8 @@ def _parameters(draft: Draft, chat_id: int, topic_id: int | None) -> dict[str, A
     if draft.entities:
         parameters["entities"] = [asdict(entity) for entity in draft.entities]
     if draft.copy:
-        button = {"text": f"Copy {draft.copy}", "copy_text": {"text": draft.copy}}
-        parameters["reply_markup"] = {"inline_keyboard": [[button]]}
+        buttons = [{"text": f"Copy {text}", "copy_text": {"text": text}} for text in draft.copy]
+        parameters["reply_markup"] = {"inline_keyboard": [buttons]}
     if topic_id is not None:
         parameters["message_thread_id"] = topic_id
     return parameters

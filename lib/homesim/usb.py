@@ -24,6 +24,7 @@ from homesim.errors import TryAgain
 VENDORS = ("12d1", "3566")  # Huawei, and Brovi, which sells its sticks now
 RETURN = 10.0  # seconds until a stick that is switched on has its port: 0.3 s, and 1.7 s for udev's link
 _HUB = "09"  # bDeviceClass
+_IDS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
 
 log = logging.getLogger(__name__)
 
@@ -69,10 +70,10 @@ class Bus:
     def at(self, place: str) -> Stick | None:
         """The device in a place, None when there is none, or a hub."""
         folder = self._devices / place
-        vendor, product = _read(folder / "idVendor"), _read(folder / "idProduct")
-        if not vendor or not product or _read(folder / "bDeviceClass") == _HUB:
+        ids = f"{_read(folder / 'idVendor')}:{_read(folder / 'idProduct')}"
+        if not _IDS.fullmatch(ids) or _read(folder / "bDeviceClass") == _HUB:
             return None
-        return Stick(place, f"{vendor}:{product}", *self._mode(folder))
+        return Stick(place, ids, *self._mode(folder))
 
     def of(self, device: Path) -> Stick | None:
         """The stick that a tty belongs to; None when the tty is not there, or on no USB device."""
@@ -88,7 +89,7 @@ class Bus:
 
     def low_voltage(self) -> bool:
         """Whether the Raspberry Pi sees too low a voltage now (the kernel's raspberrypi-hwmon)."""
-        sensors = self._sysfs.glob("class/hwmon/*/name")
+        sensors = _glob(self._sysfs, "class/hwmon/*/name")
         return any(_read(s) == "rpi_volt" and _read(s.parent / "in0_lcrit_alarm") == "1" for s in sensors)
 
     def authorize(self, stick: Stick, *, on: bool) -> None:
@@ -137,8 +138,8 @@ class Bus:
 
     def _mode(self, folder: Path) -> tuple[str, tuple[str, ...]]:
         """What its interfaces make of it: sticks come with far too many product ids to know them all."""
-        interfaces = sorted(folder.glob(f"{folder.name}:*"))
-        ttys = tuple(tty.name for interface in interfaces for tty in sorted(interface.glob("tty*")))
+        interfaces = _glob(folder, f"{folder.name}:*")
+        ttys = tuple(tty.name for interface in interfaces for tty in _glob(interface, "tty*"))
         classes = {_read(interface / "bInterfaceClass") for interface in interfaces} - {""}
         if _read(folder / "authorized") == "0":
             return "off", ()
@@ -170,8 +171,9 @@ def choose(
     """
     if stick := bus.of(device):
         return stick
-    if remembered and (stick := bus.at(remembered.place)) and stick.vendor == remembered.vendor:
-        return stick
+    here = bus.at(remembered.place) if remembered and remembered.place not in taken else None
+    if here and remembered and here.vendor == remembered.vendor:
+        return here
     vendors = {wanted[:4]} if wanted else {remembered.vendor} if remembered else VENDORS
     found = [stick for stick in bus.sticks() if stick.place not in taken and stick.vendor in vendors]
     if wanted:  # in another mode it has other ids
@@ -185,7 +187,7 @@ def choose(
 def recall(state: Mapping[str, object]) -> Stick | None:
     """What `Stick.memory` keeps of a stick for the time when its port is gone."""
     place, ids = str(state.get("place")), str(state.get("ids"))
-    if re.fullmatch(r"\d+-\d+(\.\d+)*", place) and re.fullmatch(r"[0-9a-f]{4}:[0-9a-f]{4}", ids):
+    if re.fullmatch(r"\d+-\d+(\.\d+)*", place) and _IDS.fullmatch(ids):
         return Stick(place, ids)
     return None
 
@@ -210,6 +212,14 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="ascii", errors="replace").strip()
     except OSError:
         return ""
+
+
+def _glob(folder: Path, pattern: str) -> list[Path]:
+    """What fits, sorted; none when the folder vanishes meanwhile (Python 3.13 never raises, 3.11 does)."""
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
 
 
 def _write(path: Path, text: str) -> None:
