@@ -57,7 +57,7 @@ class System:
         self.write("/etc/os-release", 'PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nID=debian\nVERSION_ID="13"\n')
         self.packages(*PACKAGES)
         self.write("/dev/kmsg")
-        self.write("/proc/mounts", "/dev/mmcblk0p2 / ext4 rw,noatime 0 0\n")
+        self.mounted()
         self.process(1, "systemd")
         self.process(300, "cron")
         self.write("/run/systemd/timesync/synchronized")
@@ -65,10 +65,14 @@ class System:
         (self.root / "dev/sms").symlink_to(self.port)
 
     def packages(self, *names: str) -> None:
-        """dpkg's list, with one that is removed but for its configuration."""
-        gone = "Package: python3-socks\nStatus: deinstall ok config-files\n"
-        there = [f"Package: {name}\nStatus: install ok installed\nVersion: 1\n" for name in names]
-        self.write("/var/lib/dpkg/status", "\n".join([*there, gone]))
+        """dpkg's list; the others are removed but for their configuration."""
+        states = {name: "install ok installed" if name in names else "deinstall ok config-files" for name in PACKAGES}
+        entries = [f"Package: {name}\nStatus: {state}\nVersion: 1\n" for name, state in states.items()]
+        self.write("/var/lib/dpkg/status", "\n".join(entries))
+
+    def mounted(self) -> None:
+        """The state is on the card, whatever / is."""
+        self.write("/proc/mounts", f"/dev/mmcblk0p2 {self.rig.folder} ext4 rw,noatime 0 0\noverlay / overlay rw 0 0\n")
 
     def process(self, pid: int, name: str, *files: object) -> None:
         self.write(f"/proc/{pid}/comm", f"{name}\n")

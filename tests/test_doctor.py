@@ -215,6 +215,16 @@ def topic(system: System) -> None:
     system.configure(telegram="chat_id = -100\ntopic_id = 8")
 
 
+def no_health(system: System) -> None:
+    """An older version's entry, which its owner has changed."""
+    system.write(CRON_D, "*/2 * * * * root /usr/local/bin/homesim-poll\n")
+
+
+def no_health_cure(system: System) -> None:
+    system.carry_out(first_bad(system.findings())["cure"])
+    move(f"{CRON_D}.dist", CRON_D)(system)
+
+
 def example(system: System) -> None:
     """What make install leaves."""
     given = (ROOT / "config.toml.example").read_text().split("[paths]")[0]
@@ -238,6 +248,7 @@ def incident(system: System) -> None:
 
 PROXY = "http://127.0.0.1:9"  # discard: nobody listens there
 CRON_D, CRONTAB = "/etc/cron.d/homesim", "/var/spool/cron/crontabs/root"
+OLD_LINE = "* * * * * /root/homesim/bin/poll\n"
 RULE = "/etc/udev/rules.d/78-homesim.rules"
 THROTTLED = "/sys/devices/platform/soc/soc:firmware/get_throttled"
 
@@ -310,13 +321,14 @@ BROKEN = [
     Broken(
         "overlay",
         text("/proc/mounts", "/dev/mmcblk0p2 /boot vfat rw 0 0\noverlayroot / overlay rw 0 0\n"),
-        text("/proc/mounts", "/dev/mmcblk0p2 / ext4 rw 0 0\n"),
+        System.mounted,
     ),
     Broken("no-entry", remove(CRON_D), quick=True),
+    Broken("no-entry", no_health, no_health_cure),
     Broken("entry-name", move(CRON_D, "/etc/cron.d/homesim.cron")),
     Broken("entry-rights", lambda s: (s.root / CRON_D[1:]).chmod(0o664)),
     Broken("entry-end", lambda s: s.write(CRON_D, (s.root / CRON_D[1:]).read_text().rstrip("\n"))),
-    Broken("entry-twice", text(CRONTAB, "* * * * * /root/homesim/bin/poll\n"), text(CRONTAB, "# nothing\n")),
+    Broken("entry-twice", text(CRONTAB, OLD_LINE), text(CRONTAB, f"# {OLD_LINE}")),
     Broken("no-program", remove("/usr/local/bin/homesim-poll")),
     Broken("no-cron", lambda s: s.end(300), lambda s: s.process(300, "cron")),
     Broken("late", lambda s: s.ran(ago=7200), quick=True),
@@ -354,6 +366,7 @@ def test_a_healthy_system_has_nothing_wrong(system: System) -> None:
     assert {finding["station"] for finding in system.findings()} >= {t.station for t in TROUBLES.values()}
     assert snapshot(system.root) == before
     assert system.rig.texts() == []
+    assert {command.text for command in system.rig.stick.commands if "=" in command.text} == {"AT+CMEE=1"}
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, float]]:
@@ -403,6 +416,20 @@ def test_each_trouble_there_is_has_been_made_and_cured() -> None:
 # What needs more than a line.
 
 
+def test_nothing_is_asked_of_a_port_that_another_program_has(system: System) -> None:
+    """Two readers would take each other's answers. cat(1) takes no lock, and would be let in."""
+    holder(system)
+    assert first_bad(system.findings())["trouble"] == "held"
+    assert system.rig.stick.commands == []
+
+
+@pytest.mark.slow
+def test_what_usb_modeswitch_does_not_read_is_no_fault(system: System) -> None:
+    system.write("/etc/usb_modeswitch.d/12d1:1f01.dpkg-dist", "HuaweiNewMode=1\n")
+    system.write("/etc/usb_modeswitch.d/12d1:1f01:uMa=other", "HuaweiNewMode=1\n")  # another maker's
+    assert all(finding["ok"] for finding in system.findings())
+
+
 def test_a_socks_proxy_wants_its_package(system: System) -> None:
     has_socks = subprocess.run([system.rig.python, "-c", "import socks"], capture_output=True, check=False)
     if has_socks.returncode == 0:
@@ -435,7 +462,8 @@ def test_an_ipv6_that_leads_nowhere(system: System) -> None:
 @pytest.mark.slow
 def test_a_run_that_is_at_work_is_not_disturbed(system: System) -> None:
     """What it saw is taken, and said so; when it has heard nothing for minutes, that is the trouble."""
-    with system.rig.lingering():
+    with system.rig.lingering() as run:
+        (system.root / f"proc/{run.pid}").symlink_to(f"/proc/{run.pid}")  # it has the port open, as is right
         system.rig.stick.wait_for(lambda stick: any("COPS" in command.text for command in stick.commands))
         deadline = time.monotonic() + 10
         while "registration" not in system.rig.status():
@@ -505,6 +533,7 @@ def test_nothing_secret_is_printed(system: System, json_too: tuple[str, ...]) ->
 @pytest.mark.slow
 def test_a_proxy_s_password_is_not_printed(system: System) -> None:
     system.configure(telegram='proxy = "http://anna:geheim@127.0.0.1:9"')
+    system.ran(error="Telegram: http://anna:geheim@127.0.0.1:9 does not answer")
     shown = system.doctor()
     assert "geheim" not in shown.stdout + shown.stderr
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from homesim import __version__, config, line, machine, plug, reach, run, schedule
 from homesim.config import Config, Modem, Paths
@@ -93,7 +94,7 @@ def _patient(host: Host, file: Path) -> tuple[_Patient, Finding]:
         finding = bad("open-configuration", file=name)
     else:
         finding = bad("wrong-configuration", file=name, problem=problem)
-    modem = Modem("home", str(host.path("/dev/sms")), "dku2at", "at", None, None)
+    modem = Modem("home", str(host.path("/dev/sms")), "dku2at", "at", None, None, "ignore")
     paths = Paths(*(host.path(path) for path in ("/var/lib/homesim", "/run/homesim", "/sys")))
     return _Patient(host, None, [modem], paths), finding
 
@@ -168,7 +169,8 @@ def _hidden(findings: Iterable[Finding], patient: _Patient) -> Iterator[Finding]
     secrets: list[object] = []
     if patient.config:
         telegram, modems = patient.config.telegram, patient.modems
-        secrets = [telegram.token, *telegram.token.split(":"), telegram.proxy, patient.config.health.ping_url]
+        secrets = [telegram.token, *telegram.token.split(":"), patient.config.health.ping_url]
+        secrets.append(urlsplit(telegram.proxy or "").password)
         secrets += [telegram.chat_id, *(modem.chat_id for modem in modems)]
         secrets += [modem.pin for modem in modems]
     words = sorted({re.escape(str(secret)) for secret in secrets if secret}, key=len, reverse=True)
