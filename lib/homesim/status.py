@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 EVERY = 5.0
-_KINDS = {"pid": int, "ends_boottime": float, "stored": int, "hidden": int, "memories": dict}  # what is reckoned with
+# What is reckoned with.
+_KINDS = {"pid": int, "ends_boottime": float, "stored": int, "hidden": int, "call": int, "memories": dict}
 
 log = logging.getLogger(__name__)
 
