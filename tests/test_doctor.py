@@ -254,6 +254,7 @@ THROTTLED = "/sys/devices/platform/soc/soc:firmware/get_throttled"
 
 BROKEN = [
     Broken("release", text("/etc/os-release", 'ID=debian\nVERSION_ID="11"\n'), System._distribution),
+    Broken("release", text("/etc/os-release", 'ID=raspbian\nVERSION_ID="9"\n'), System._distribution),
     Broken("release", text("/etc/os-release", 'ID=ubuntu\nID_LIKE=debian\nVERSION_ID="24.04"\n'), System._distribution),
     Broken("packages", lambda s: s.packages("cron"), lambda s: s.packages(*PACKAGES), quick=True),
     Broken("no-configuration", remove("/etc/homesim/config.toml"), configure(), quick=True),
