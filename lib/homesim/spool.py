@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is kept on disk for one modem, and the only room that writes durably.
+"""What is kept on disk for one modem, and the only room that writes it.
 
     tmp/ -> parts/ -> new/ -> seen/       an empty file for each message forwarded
               tmp/ -> new/ -> failed/     with the reason; `mv` one back to new/ to try again
