@@ -15,8 +15,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, NoReturn
 
-import filelock
-
 from homesim import __version__
 from homesim.config import DEFAULT_PATH
 from homesim.errors import EXIT_OK, EXIT_TRY_AGAIN, HomesimError, TryAgain
@@ -129,6 +127,8 @@ class Turn:
     _taken: ClassVar[list[Turn]] = []
 
     def __init__(self, folder: Path, modem: str) -> None:
+        import filelock  # doctor must start without it, to say that it is missing
+
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # who can open a lock can hold it
         except OSError as error:
@@ -144,7 +144,7 @@ class Turn:
         try:
             with self._door.acquire(timeout=min(wait, knock), poll_interval=0.02):
                 self._lock.acquire(timeout=wait, poll_interval=0.05)
-        except filelock.Timeout:
+        except TimeoutError:  # filelock's is one
             return False
         except OSError as error:
             raise TryAgain(self._lock.lock_file, (error.strerror or "cannot be locked").lower()) from None
@@ -163,7 +163,7 @@ class Turn:
         try:
             with self._door.acquire(timeout=0):
                 return False
-        except filelock.Timeout:
+        except TimeoutError:
             return True
 
 
