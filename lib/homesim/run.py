@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
@@ -48,6 +49,14 @@ def parser(name: str, description: str, epilog: str) -> argparse.ArgumentParser:
     parser.add_argument("-v", "--verbose", action="store_true", help="tell the system log what a terminal is told")
     parser.add_argument("--version", action="version", version=f"{name} {__version__}")
     return parser
+
+
+def seconds(text: str) -> float:
+    """An option's, for argparse."""
+    with contextlib.suppress(ValueError):
+        if 0 <= (value := float(text)) <= 86400:
+            return value
+    raise argparse.ArgumentTypeError(f"{text}: expected seconds, 0 to 86400")
 
 
 def each(name: str, works: Sequence[Callable[[], int]]) -> int:
