@@ -103,7 +103,7 @@ def test_a_missing_token_is_reported_with_the_rest(tmp_path: Path) -> None:
 
 
 def test_no_value_is_repeated_in_a_mistake(tmp_path: Path) -> None:
-    text = MINIMAL.replace("AAxx", "AA xx") + 'pin = "12345678901"\n'
+    text = MINIMAL.replace("AAyy", "AA yy") + 'pin = "12345678901"\n'
     assert not [line for line in problems(tmp_path, text) if "yyyy" in line or "12345678901" in line]
 
 
