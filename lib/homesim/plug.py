@@ -64,8 +64,8 @@ def stick(bus: Bus, modem: Modem, config: Config | None, paths: Paths) -> tuple[
         found = choose(bus, Path(modem.device), remembered, config.health.usb if config else None, taken)
     except Several:
         return None, bad("several-sticks")
-    if found is None:
-        return None, bad("no-stick")
+    if found is None:  # a port that is there and not on USB, as a HAT's, is no fault
+        return None, unseen("stick", "its port is not on USB") if Path(modem.device).exists() else bad("no-stick")
     return found, _mode(found)
 
 

@@ -103,8 +103,6 @@ def outcome(modem: Modem, paths: Paths) -> Iterator[Finding]:
 def spool(modem: Modem, paths: Paths) -> Iterator[Finding]:
     """What waits for Telegram, and what it refused; counted, never read."""
     kept = _state(paths, modem)
-    if kept.root.exists() and not os.access(kept.root, os.R_OK | os.X_OK):
-        raise PermissionError
     (waiting, age), refused, parts = kept.waiting(), kept.count("failed"), kept.count("parts")
     if age > OLD:
         yield bad("waiting", count=waiting, ago=ago(age))
@@ -115,4 +113,7 @@ def spool(modem: Modem, paths: Paths) -> Iterator[Finding]:
 
 
 def _state(paths: Paths, modem: Modem) -> Spool:
-    return Spool(paths.state / modem.name, read_only=True)
+    kept = Spool(paths.state / modem.name, read_only=True)
+    if kept.root.exists() and not os.access(kept.root, os.R_OK | os.X_OK):
+        raise PermissionError
+    return kept
