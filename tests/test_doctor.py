@@ -555,10 +555,17 @@ def test_not_as_root_it_says_what_it_could_not_see(system: System) -> None:
         pytest.skip("nobody may not read the program here")
     findings = system.findings(wrap=nobody)
     unseen = {finding["station"] for finding in findings if finding["ok"] is None}
-    assert unseen >= {"configuration", "power", "port", "last run", "Telegram", "spool"}
+    assert unseen >= {"configuration", "power", "port", "last run", "Telegram", "spool", "alerts"}
     assert [finding for finding in findings if finding["ok"] is False] == []
     shown = system.doctor(wrap=nobody)
     assert (shown.returncode, "sudo homesim-doctor" in shown.stdout) == (0, True)
+
+
+def test_a_port_that_is_not_on_usb_is_no_fault(system: System) -> None:
+    system.unplug()
+    findings = system.findings()
+    assert [finding for finding in findings if finding["ok"] is False] == []
+    assert [finding["ok"] for finding in findings if finding["station"] in ("stick", "answer")] == [None, True]
 
 
 def test_several_modems_are_told_apart(system: System) -> None:

@@ -26,6 +26,7 @@ from homesim import __version__
 from homesim.run import describe
 from rig import BIN, ROOT, Rig, now
 from stick import PROFILES, PtyPort, Sim, Stick, Trouble
+from terminal import Terminal
 
 CODE = "Your code is 482913, never tell it to anybody"
 # What stops other readers: compressed, trailing bytes, odd UCS2, part 0, 255 parts, a header longer than its
@@ -558,6 +559,16 @@ class TestLingering:
             rig.stick.deliver(pdus.deliver("after the pause", time=now()))
             rig.api.wait_for(lambda api: "after the pause" in api.text(), timeout=50)
             assert process.poll() is None  # the same process, begun anew
+
+
+@pytest.mark.slow
+def test_a_person_waits_for_the_run_at_work_and_sees_his_own(rig: Rig) -> None:
+    """What doctor's cures ask for: cron's runs are at work nearly always."""
+    command = [rig.python, "-B", str(BIN / "poll"), "--config", str(rig.config), "--linger", "0"]
+    with rig.lingering(12) as first, Terminal(command) as terminal:
+        terminal.expect("another run is at work; waiting")
+        terminal.expect("home: watching", timeout=30)
+        assert (first.wait(10), terminal.end()) == (0, 0)
 
 
 class TestSeveralModems:

@@ -99,7 +99,7 @@ class TestAtTheTerminal:
         with Rig(python, pin="1234") as rig, at_terminal(unlinked(rig), "--device", device(rig)) as terminal:
             terminal.answer("PIN:", "12")
             terminal.answer("4 to 8 digits.*\n.*PIN:", "1234")
-            terminal.expect(r"SIM open, registered with (001 01|Test Network), signal good \(60 %\), 0 SMS on it")
+            terminal.expect(r"SIM open, (001 01|Test Network), registered at home, signal good \(60 %\), 0 SMS on it")
             terminal.answer("BotFather[^$]*The token:", "nonsense")
             terminal.answer("telegram.token: expected.*\n.*The token:", WRONG)
             terminal.answer("does not know the token.*\n.*The token:", rig.api.token)
@@ -427,10 +427,10 @@ class TestThePin:
 @pytest.mark.parametrize(
     ("registration", "words"),
     [
-        (Registration.ROAMING, "roaming with"),
-        (Registration.SEARCHING, "looking for a network"),
+        (Registration.ROAMING, "registered, roaming, signal good"),
+        (Registration.SEARCHING, "searching for a network"),
         (Registration.DENIED, "refused by the network"),
-        (Registration.OFF, "without a network"),
+        (Registration.OFF, "not registered, and not searching"),
     ],
 )
 def test_the_network_in_words(rig: Rig, registration: Registration, words: str) -> None:

@@ -17,8 +17,17 @@ STALE = 150.0  # seconds: two runs of poll have ended without an answer
 ROOM = 2  # free slots: the next SMS may find none
 ENDLESS = 240.0  # seconds that a call may ring; poll has tried to end it since 90
 OLD = 300.0  # seconds that an entry may wait for Telegram
-# libgammu's words for the states of TS 27.007 7.2 in which nothing arrives.
-_NO_NETWORK = {"NoNetwork": "none", "RequestingNetwork": "looking for one", "RegistrationDenied": "refused by it"}
+# The states of TS 27.007 7.2, in libgammu's words and in a person's.
+REGISTRATIONS = {
+    "HomeNetwork": "registered at home",
+    "RoamingNetwork": "registered, roaming",
+    "RequestingNetwork": "searching for a network",
+    "RegistrationDenied": "refused by the network",
+    "NoNetwork": "not registered, and not searching",
+    "Unknown": "registration is not known",
+}
+_NO_NETWORK = {"NoNetwork", "RequestingNetwork", "RegistrationDenied"}  # nothing arrives
+_SIGNALS = ((30, "weak"), (55, "fair"), (75, "good"), (101, "very good"))  # percent, below
 
 
 @dataclass(frozen=True)
@@ -143,10 +152,18 @@ def _sim(seen: Evidence) -> Finding:
 
 def _network(seen: Evidence) -> Finding:
     registration = str(seen.status.get("registration", ""))
-    if registration in _NO_NETWORK:
-        return Finding("network", _NO_NETWORK[registration], FAULTS["unregistered"])
-    signal = seen.status.get("signal")
-    return Finding("network", f"{seen.status.get('operator', '')} {registration}, signal {signal} %".strip())
+    fault = FAULTS["unregistered"] if registration in _NO_NETWORK else None
+    return Finding("network", network(seen.status), fault)
+
+
+def network(seen: Mapping[str, Any]) -> str:
+    """registration, operator and signal of a status, in words."""
+    registration, signal = str(seen.get("registration", "")), seen.get("signal")
+    words = REGISTRATIONS.get(registration, registration or REGISTRATIONS["Unknown"])
+    if registration not in ("HomeNetwork", "RoamingNetwork"):
+        return words
+    strength = next((f"{word} ({signal} %)" for limit, word in _SIGNALS if signal is not None and signal < limit), "")
+    return f"{seen.get('operator') or 'an operator without a name'}, {words}, signal {strength or 'unknown'}"
 
 
 def _call(seen: Evidence) -> Finding:

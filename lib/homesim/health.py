@@ -82,9 +82,7 @@ class _Check:
     def check(self) -> int:
         """Look, tell, act; the exit code."""
         run.deadline(LIMIT)
-        turn = run.Turn(self._settings.paths.run, f"{self._modem.name}.health")
-        if not turn.take(wait=0):
-            log.info("%s: another check is at work", self._modem.name)
+        if not self._only_check():
             return EXIT_TRY_AGAIN if self._faults() else EXIT_OK
         if put_back(self._bus, recall(self._spool.state("stick")), self._device):
             self._look()
@@ -107,7 +105,7 @@ class _Check:
     def force(self) -> int:
         """The next step, asked for by hand."""
         run.deadline(LIMIT)
-        if not run.Turn(self._settings.paths.run, f"{self._modem.name}.health").take() or not self._take_turn():
+        if not self._only_check() or not self._take_turn():
             return EXIT_TRY_AGAIN
         ladder, before = self._ladder()
         known = incident.load(self._spool)
@@ -222,10 +220,17 @@ class _Check:
             os.kill(1, signal.SIGRTMIN + 5)
         return False
 
+    def _only_check(self) -> bool:
+        if run.Turn(self._settings.paths.run, f"{self._modem.name}.health").take(wait=0):
+            return True
+        log.warning("%s: another check is at work", self._modem.name)
+        return False
+
     def _take_turn(self) -> bool:
         """The modem's lock. Poll hands it over when its time is up; one that hangs beyond its end is ended."""
         turn = run.Turn(self._settings.paths.run, self._modem.name)
         wait = min(LOCK, self._settings.poll.linger * 1.2 + run.HAND_OVER)
+        log.debug("%s: waiting for a run to end, %.0f s at most", self._modem.name, wait)
         if turn.take(wait, knock=wait):
             return True
         seen = status.read(self._settings.paths.run, self._modem.name)

@@ -15,7 +15,7 @@ from typing import Any
 
 from homesim import run, status
 from homesim.config import Modem, Paths
-from homesim.diagnosis import ROOM, STALE
+from homesim.diagnosis import REGISTRATIONS, ROOM, STALE, network
 from homesim.errors import TryAgain
 from homesim.pin import refused
 from homesim.port import REGISTERED, apart
@@ -37,15 +37,6 @@ _STATES = {
     "7": "RoamingNetwork",
     "10": "RoamingNetwork",
 }
-_WORDS = {
-    "NoNetwork": "not registered, and not searching",
-    "HomeNetwork": "registered at home",
-    "RequestingNetwork": "searching for a network",
-    "RegistrationDenied": "refused by the network",
-    "Unknown": "registration is not known",
-    "RoamingNetwork": "registered, roaming",
-}
-_SIGNALS = ((30, "weak"), (55, "fair"), (75, "good"), (101, "very good"))
 
 Said = dict[str, Any]
 """The fields of a status: sim, registration, operator, signal, memories; `receives`: the memory new SMS go to."""
@@ -111,7 +102,7 @@ def judge(said: Said, modem: Modem, state: Path) -> Iterator[Finding]:
     if problem := said.get("problem"):
         yield bad("silent", reason=problem)
         return
-    source = "as homesim-poll, which is at work, saw it" if said.get("busy") else ""
+    source = "as homesim-poll saw it: a run is at work" if said.get("busy") else ""
     if said.get("busy") and (age := status.boottime() - said.get("answered_boottime", 0)) > STALE:
         heard = f"for {ago(age)}" if "answered_boottime" in said else "since the Pi started"
         yield bad("silent", reason=f"{modem.device}: has not answered homesim-poll {heard}")
@@ -140,16 +131,14 @@ def _sim(sim: str, modem: Modem, state: Path) -> Finding:
 
 def _registered(said: Said) -> Finding:
     registration, signal = str(said.get("registration", "")), said.get("signal")
-    words = _WORDS.get(registration, registration)
+    words = REGISTRATIONS.get(registration, registration)
     if registration == "RegistrationDenied":
         return bad("denied")
     if registration not in ("HomeNetwork", "RoamingNetwork"):
         return bad("no-network", registration=words) if words else unseen("network", "the stick does not say")
     if signal is not None and signal < WEAK:
         return bad("weak-signal", signal=signal)
-    strength = next(word for limit, word in _SIGNALS if (signal or 0) < limit) if signal is not None else "unknown"
-    operator = said.get("operator") or "an operator without a name"
-    return good("network", f"{operator}, {words}, signal {strength}" + (f" ({signal} %)" if signal is not None else ""))
+    return good("network", network(said))
 
 
 def _stored(said: Said) -> Iterator[Finding]:

@@ -73,7 +73,7 @@ def _dry_run(settings: Config, name: str) -> int:
 def _serve(settings: Config, name: str, linger: float) -> int:
     """One modem, until the run's time is over."""
     turn = run.Turn(settings.paths.run, name)
-    if not turn.take():
+    if not _take(turn, name, settings.poll.linger * 1.2 + run.HAND_OVER):
         log.info("%s: another run is at work", name)
         return EXIT_OK
     run.deadline(linger * 1.2 + run.GRACE)
@@ -81,6 +81,16 @@ def _serve(settings: Config, name: str, linger: float) -> int:
     stick = usb.recall(spool.state("stick"))
     usb.put_back(usb.Bus(settings.paths.sysfs), stick, Path(settings.modems[name].device))
     return _Run(settings, name, linger, turn, spool).serve()
+
+
+def _take(turn: run.Turn, name: str, seconds: float) -> bool:
+    """cron's run waits an instant. A person wants to see what a run says, and cron's are at work nearly always."""
+    if not sys.stderr.isatty():
+        return turn.take()
+    if turn.take(wait=0):
+        return True
+    log.info("%s: another run is at work; waiting for its end, some %.0f s at most", name, seconds)
+    return turn.take(seconds, knock=seconds)
 
 
 class _Run:

@@ -44,7 +44,7 @@ def setup(argv: Sequence[str] | None) -> int:
     arguments = _arguments(argv)
     draft = Draft(arguments.config)
     if not run.Turn(draft.settings.paths.run, ".setup").take(wait=0):
-        raise TryAgain(NAME, "another one is at work")
+        raise TryAgain(draft.path, "another one is at work on it")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # getpass has the terminal's echo to put back
     try:
         return _Setup(arguments, draft).run()

@@ -18,6 +18,7 @@ from typing import Any
 from homesim import run
 from homesim.config import Config
 from homesim.config import Modem as Settings
+from homesim.diagnosis import network
 from homesim.errors import EXIT_CONFIG, ConfigError, HomesimError, TryAgain
 from homesim.modem import Modem
 from homesim.pin import unlock
@@ -34,13 +35,6 @@ _MODES = {
     "off": "is switched off; pull it out and put it back",
     "serial": "has no port that is known by a name; run sudo make install, or name it with --device",
 }
-_REGISTRATIONS = {
-    "HomeNetwork": "registered with",
-    "RoamingNetwork": "roaming with",
-    "RequestingNetwork": "looking for a network",
-    "RegistrationDenied": "refused by the network; has the SIM been switched off?",
-    "NoNetwork": "without a network; see to its place, or its antenna",
-}
 
 
 @dataclass(frozen=True)
@@ -54,17 +48,7 @@ class Seen:
     stored: int = 0  # SMS
 
     def __str__(self) -> str:
-        network = _REGISTRATIONS.get(self.registration, "not known to be registered")
-        if self.registration in ("HomeNetwork", "RoamingNetwork"):
-            network += f" {self.operator or 'an unnamed network'}"
-        return f"SIM open, {network}, {_strength(self.signal)}, {self.stored} SMS on it"
-
-
-def _strength(percent: int | None) -> str:
-    if percent is None:
-        return "signal unknown"
-    words = "good" if percent >= 50 else "fair" if percent >= 25 else "weak"
-    return f"signal {words} ({percent} %)"
+        return f"SIM open, {network(asdict(self))}, {self.stored} SMS on it"
 
 
 def find(bus: Bus, wanted: str | None, others: Collection[str], dev: Path = Path("/dev")) -> list[str]:
