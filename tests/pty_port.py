@@ -48,6 +48,7 @@ class PtyPort:
 
     def __enter__(self) -> PtyPort:
         self._connect()
+        self.link()
         return self
 
     def __exit__(
@@ -67,17 +68,31 @@ class PtyPort:
         self._wire.cut()
         self._wire = None
 
-    def plug(self, *, powered: bool = False) -> None:
+    def plug(self, *, powered: bool = False, linked: bool = True) -> None:
         """Back with a new tty under the same path.
 
         Coming back restarts the stick; with `powered` it does not, as after a mere `authorized`
-        0 and 1 in sysfs, which keeps the power on.
+        0 and 1 in sysfs, which keeps the power on. Without `linked` the path waits for `link`.
         """
         if self._wire is not None:
             raise RuntimeError(f"{self.path} is plugged in already")
         self._connect()
+        if linked:
+            self.link()
         if not powered:
             self._stick.restart()
+
+    @property
+    def tty(self) -> str | None:
+        """The slave's own name while the stick is plugged in."""
+        return None if self._wire is None else self._wire.name
+
+    def link(self) -> None:
+        """Give the tty its path, as udev does a while after the kernel has made the tty."""
+        new = self.path.with_name(f".{self.path.name}.new")
+        new.unlink(missing_ok=True)
+        new.symlink_to(self._plugged().name)
+        new.replace(self.path)
 
     def hold(self) -> None:
         """Take no more bytes: writes block or give EAGAIN at once, as with a blocked bulk OUT."""
@@ -96,10 +111,6 @@ class PtyPort:
         wire = _Wire(self._stick.feed)
         self._stick.attach(wire.write)
         wire.start()
-        new = self.path.with_name(f".{self.path.name}.new")
-        new.unlink(missing_ok=True)
-        new.symlink_to(wire.name)
-        new.replace(self.path)
         self._wire = wire
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from at_line import clean
 from pty_port import PtyPort
 from stick_commands import Answer, Commands, framed
-from stick_faults import Faults, Registration, Sim, Trouble
+from stick_faults import Cure, Faults, Registration, Sim, Trouble
 from stick_profiles import PROFILES, Profile
 from stick_state import State
 from stick_store import UNREAD, Slot
@@ -33,6 +33,7 @@ from stick_store import UNREAD, Slot
 __all__ = [
     "PROFILES",
     "Command",
+    "Cure",
     "Faults",
     "Profile",
     "PtyPort",
@@ -179,7 +180,7 @@ class Stick:
         self._tell("received", text)
         trouble = self.faults.meet(text)
         if trouble.silent:
-            self.faults.freeze()
+            self.faults.freeze(trouble.until)
         self._write_echo(line, trouble, sink)
         answer = self._execute(text, trouble)
         self._tell("done", text)
@@ -226,8 +227,11 @@ class Stick:
             return True
 
     def _after_answer(self) -> None:
-        """What a command leaves to be done once it is answered: a restart, SMS that now fit."""
+        """What a command leaves to be done once it is answered: the radio's cure, a restart, SMS that now fit."""
         with self._changed:
+            if self._state.radio_cycled:
+                self._state.radio_cycled = False
+                self.faults.cure(Cure.RADIO)
             if self._state.restart_due:
                 self.restart()
             self._network_changed()

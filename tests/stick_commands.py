@@ -223,8 +223,10 @@ class Commands:
         function, *reset = request.arguments
         if function not in ("0", "1", "4"):
             raise CmeError(3)
-        self._state.settings["+CFUN"] = function
-        self._state.restart_due = reset == ["1"]
+        state = self._state
+        state.restart_due = reset == ["1"]
+        state.radio_cycled = function == "1" and (state.restart_due or state.settings["+CFUN"] != "1")
+        state.settings["+CFUN"] = function
         return []
 
     def _cpin(self, request: Request) -> list[str]:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import itertools
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from types import MappingProxyType
 
 
 class Sim(Enum):
@@ -46,6 +47,25 @@ class Registration(IntEnum):
         return self in (Registration.HOME, Registration.ROAMING)
 
 
+class Cure(IntEnum):
+    """What ends a lasting fault; all that is stronger ends it too.
+
+    In reality AUTHORIZE and BIND cure the same sticks; a test can tell them apart.
+    """
+
+    RADIO = 1
+    """AT+CFUN=0 or 4, then 1."""
+    AUTHORIZE = 2
+    """The USB device's `authorized` 0, then 1."""
+    BIND = 3
+    """`unbind` and `bind` of the USB device."""
+    POWER = 4
+    """The port's power off and on."""
+    REPLUG = 5
+    """A hand."""
+    NEVER = 6
+
+
 @dataclass(frozen=True)
 class Trouble:
     """What goes wrong with one command; a default field is what goes right."""
@@ -53,7 +73,9 @@ class Trouble:
     answer: str | None = None
     """The final result instead of the true one ("ERROR", "+CMS ERROR: 500", "OK" that lies)."""
     silent: bool = False
-    """The stick freezes with this command, before its echo, until `Faults.thaw`."""
+    """The stick freezes with this command, before its echo, as with `Faults.freeze`."""
+    until: Cure = Cure.AUTHORIZE
+    """What ends that freeze."""
     carried_out: bool = False
     """The command takes effect although `answer` or `silent` hides it."""
     delay: float = 0.0
@@ -76,6 +98,7 @@ class Trouble:
         return Trouble(
             answer=self.answer if self.answer is not None else other.answer,
             silent=self.silent or other.silent,
+            until=max(self.until, other.until),
             carried_out=self.carried_out or other.carried_out,
             delay=self.delay + other.delay,
             echo=self.echo and other.echo,
@@ -94,6 +117,11 @@ class _Rule:
     times: int | None
 
 
+_WELL: Mapping[str, object] = MappingProxyType(
+    {"frozen": False, "sim_state": None, "registration": Registration.HOME, "miscounted": 0}
+)
+
+
 class Faults:
     """The faults of one stick. All methods may be called from any thread.
 
@@ -106,6 +134,8 @@ class Faults:
         stick.faults.on(r'CPMS="ME"', Trouble(answer="+CMS ERROR: 302"))
         stick.faults.on(r"", Trouble(echo=False))
         stick.faults.on(r"", Trouble(answer="+CME ERROR: 11"))
+
+    A fault with an `until` ends when the test says so, or by that cure.
     """
 
     def __init__(self, lock: threading.Condition, changed: Callable[[], None], noise: Callable[[bytes], None]) -> None:
@@ -124,6 +154,15 @@ class Faults:
         self.miscounted = 0
         self.silent_arrivals = False
         self.receive_refused = False
+        self._until: dict[str, Cure] = {}
+
+    def cure(self, by: Cure) -> None:
+        """The stick was treated: what this or something weaker ends is over."""
+        with self._lock:
+            for fault, until in self._until.items():
+                if by >= until:
+                    setattr(self, fault, _WELL[fault])
+            self._changed()
 
     def clear(self) -> None:
         """All is well again: no rules, no noise, thawed, SIM in, registered."""
@@ -147,32 +186,36 @@ class Faults:
             self._rules = [rule for rule in self._rules if rule.times != 0]
             return sum((rule.trouble for rule in met), Trouble())
 
-    def freeze(self) -> None:
+    def freeze(self, until: Cure = Cure.AUTHORIZE) -> None:
         """From now on nothing is answered and what is sent is lost; the radio side lives on."""
         with self._lock:
             self.frozen = True
+            self._until["frozen"] = until
 
     def thaw(self) -> None:
         """End a freeze, whether from `freeze` or from `Trouble.silent`."""
         with self._lock:
             self.frozen = False
 
-    def sim(self, state: Sim | None) -> None:
+    def sim(self, state: Sim | None, until: Cure = Cure.NEVER) -> None:
         """Pull the SIM out (ABSENT), or make it BUSY or a FAILURE; None: the SIM as it is."""
         with self._lock:
             self.sim_state = state
+            self._until["sim_state"] = until
             self._changed()
 
-    def register(self, state: Registration) -> None:
+    def register(self, state: Registration, until: Cure = Cure.NEVER) -> None:
         """Change the registration; without one SMS wait in the network."""
         with self._lock:
             self.registration = state
+            self._until["registration"] = until
             self._changed()
 
-    def miscount(self, by: int) -> None:
+    def miscount(self, by: int, until: Cure = Cure.NEVER) -> None:
         """Let +CPMS report `by` messages more (or fewer) than there are."""
         with self._lock:
             self.miscounted = by
+            self._until["miscounted"] = until
 
     def no_notices(self, off: bool = True) -> None:
         """Store what arrives without a +CMTI, whatever AT+CNMI asked for."""

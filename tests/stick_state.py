@@ -57,6 +57,7 @@ class State:
         """<mem1> read and delete, <mem2> write and send, <mem3> receive (27.005 section 3.1)."""
         self.unlocked = self._pin is None
         self.restart_due = False
+        self.radio_cycled = False
 
     def reset_settings(self) -> None:
         """ATZ and AT&F, V.250 section 6.1."""

@@ -19,10 +19,11 @@ COMMANDS = [line.strip() for _, block in SHELL for line in block.splitlines()]
 LIB = "".join(path.read_text() for path in (ROOT / "lib" / "homesim").glob("*.py"))
 
 
-def test_the_help_is_the_program_s(python: str) -> None:
-    [block] = re.findall(r"^```\n(usage: homesim-poll.*?)^```$", README, re.MULTILINE | re.DOTALL)
+@pytest.mark.parametrize("program", ["poll", "health"])
+def test_the_help_is_the_program_s(python: str, program: str) -> None:
+    [block] = re.findall(rf"^```\n(usage: homesim-{program}.*?)^```$", README, re.MULTILINE | re.DOTALL)
     environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
-    command = [python, "-B", str(ROOT / "bin" / "poll"), "--help"]
+    command = [python, "-B", str(ROOT / "bin" / program), "--help"]
     shown = subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
     assert shown.split() == block.split()
 
@@ -82,10 +83,11 @@ def test_the_steps_on_the_pi_install_a_copy_that_runs(python: str, tmp_path: Pat
                 assert run.returncode == 0
 
 
-def test_the_crontab_line_is_one_that_cron_takes() -> None:
+def test_the_crontab_lines_are_some_that_cron_takes() -> None:
     text = (ROOT / "crontab.example").read_text()
-    [line] = [line for line in text.splitlines() if line and not line.startswith("#")]
-    assert re.fullmatch(r"(\* ){5}/usr/local/bin/homesim-poll 2>&1 \| logger -t homesim", line)
+    poll, health = (line for line in text.splitlines() if line and not line.startswith("#"))
+    assert re.fullmatch(r"(\* ){5}/usr/local/bin/homesim-poll 2>&1 \| logger -t homesim", poll)
+    assert re.fullmatch(r"\*/5 (\* ){4}/usr/local/bin/homesim-health 2>&1 \| logger -t homesim", health)
     assert text.endswith("\n")
     if not shutil.which("crontab") or os.geteuid() != 0:
         pytest.skip("no crontab(1) here, or not root")

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import pytest
 
-from stick import PROFILES, PtyPort, Registration, Sim, Stick, Trouble, framed
+from stick import PROFILES, Cure, PtyPort, Registration, Sim, Stick, Trouble, framed
 
 A = "07911326040000F0040B911346610089F60000208062917314080CC8F71D14969741F977FD07"
 B = A.replace("20806291731408", "20806291731418")
@@ -455,6 +455,48 @@ def test_no_echo_and_a_cut_pdu(stick: Stick) -> None:
     stick.faults.on(r"CMGL", Trouble(cut=5))
     said = desk.ask("AT+CMGL=4").split(b"\r\n")
     assert said[:3] == [b"", HEADER.format(0, 0).encode(), A[:-5].encode()]
+
+
+@pytest.mark.parametrize("off", ["0", "4"])
+def test_faults_that_a_radio_cycle_ends(client: Client, stick: Stick, off: str) -> None:
+    client.ask("AT+CREG=1")
+    stick.faults.register(Registration.DENIED, until=Cure.RADIO)
+    stick.faults.sim(Sim.ABSENT, until=Cure.RADIO)
+    stick.faults.miscount(2, until=Cure.RADIO)
+    stick.deliver(A)
+    client.ask(f"AT+CFUN={off}")
+    assert stick.waiting() == [A]
+    client.send(b"AT+CFUN=1\r")
+    client.read_until(lambda got: got.endswith(b"\r\nOK\r\n\r\n+CREG: 1\r\n"))
+    assert stick.waiting() == []
+    assert client.lines("AT+CREG?") == ["+CREG: 1,1", "OK"]
+    assert client.lines("AT+CPMS?")[0].startswith('+CPMS: "SM",1,50,')
+
+
+def test_a_radio_cycle_ends_no_other_fault_and_only_a_cycle_does(client: Client, stick: Stick) -> None:
+    stick.faults.register(Registration.DENIED, until=Cure.RADIO)
+    client.ask("AT+CFUN=1")
+    assert client.lines("AT+CREG?") == ["+CREG: 0,3", "OK"]
+    stick.faults.miscount(2, until=Cure.AUTHORIZE)
+    stick.faults.sim(Sim.BUSY)
+    client.send(b"AT+CFUN=1,1\r")
+    client.read_until(lambda got: got.endswith(b"^SRVST:2\r\n"))
+    assert stick.faults.registration is Registration.HOME
+    assert (stick.faults.miscounted, stick.faults.sim_state) == (2, Sim.BUSY)
+    stick.faults.cure(Cure.BIND)
+    assert (stick.faults.miscounted, stick.faults.sim_state) == (0, Sim.BUSY)
+    stick.faults.cure(Cure.REPLUG)
+    assert stick.faults.sim_state is Sim.BUSY
+
+
+def test_a_command_that_freezes_until_the_power_is_cut(stick: Stick) -> None:
+    desk = Desk(stick)
+    stick.faults.on("CMGD", Trouble(silent=True, carried_out=True, until=Cure.POWER))
+    assert desk.ask("AT+CMGD=0") == b""
+    stick.faults.cure(Cure.BIND)
+    assert desk.ask("AT") == b""
+    stick.faults.cure(Cure.POWER)
+    assert desk.ask("AT").endswith(b"OK\r\n")
 
 
 def test_wrong_counts(client: Client, stick: Stick) -> None:

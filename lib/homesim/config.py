@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from homesim.errors import ConfigError, ConfigErrors
+from homesim.errors import ConfigError, ConfigErrors, UsageError
 
 try:
     import tomllib
@@ -47,9 +47,18 @@ class Poll:
 
 
 @dataclass(frozen=True)
+class Health:
+    usb: str | None  # idVendor:idProduct
+    ping_url: str | None = field(repr=False)  # who has it can ping
+    alert_after: int  # unhealthy checks
+    reboot_after: float  # hours, 0: never
+
+
+@dataclass(frozen=True)
 class Paths:
     state: Path
     run: Path
+    sysfs: Path
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,7 @@ class Config:
     telegram: Telegram
     modems: dict[str, Modem]
     poll: Poll
+    health: Health
     paths: Paths
 
 
@@ -76,8 +86,12 @@ def _whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _seconds(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 86400
+    return _number(value) and 0 <= value <= 86400
 
 
 _TOKEN = r"[0-9]+:[A-Za-z0-9_-]{20,}"
@@ -107,9 +121,16 @@ _TABLES: dict[str, dict[str, _Key]] = {
         "linger": _Key("seconds, 0 or more", _seconds, 55),
         "multipart_wait": _Key("seconds, 0 or more", _seconds, 600),
     },
+    "health": {
+        "usb": _Key('the stick\'s ids as lsusb shows them, as "12d1:155e"', _text(r"[0-9a-f]{4}:[0-9a-f]{4}"), None),
+        "ping_url": _Key('"http://..." or "https://..."', _text(r"https?://[^\s/]+[^\s]*"), None),
+        "alert_after": _Key("a whole number of checks, 1 or more", lambda v: _whole(v) and v > 0, 2),
+        "reboot_after": _Key("hours; 0: never", lambda v: _number(v) and v >= 0, 0),
+    },
     "paths": {
         "state": _FOLDER._replace(default="/var/lib/homesim"),
         "run": _FOLDER._replace(default="/run/homesim"),
+        "sysfs": _FOLDER._replace(default="/sys"),
     },
 }  # fmt: skip
 
@@ -128,7 +149,7 @@ def load(path: Path) -> Config:
         sticks = {}
     modems = {name: _modem(name, table, problems) for name, table in sticks.items()}
     _two_at_one_port(modems, problems)
-    others = {key: _table(key, document.get(key, {}), _TABLES[key], problems) for key in ("poll", "paths")}
+    others = {key: _table(key, document.get(key, {}), _TABLES[key], problems) for key in ("poll", "health", "paths")}
     telegram["token"] = _token(telegram, path, problems)
     if problems:
         raise ConfigErrors(path, problems)
@@ -137,8 +158,16 @@ def load(path: Path) -> Config:
         telegram=Telegram(**telegram),
         modems={name: Modem(name=name, **table) for name, table in modems.items()},
         poll=Poll(**others["poll"]),
+        health=Health(**others["health"]),
         paths=Paths(**{key: Path(value) for key, value in others["paths"].items()}),
     )
+
+
+def chosen(settings: Config, modem: str | None, path: Path) -> list[str]:
+    """The modems that --modem means. Raise UsageError when there is no such one."""
+    if modem and modem not in settings.modems:
+        raise UsageError("--modem", f"no [modem.{modem}] in {path}")
+    return [modem] if modem else list(settings.modems)
 
 
 def _private(path: Path) -> str:

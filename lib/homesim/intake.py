@@ -32,6 +32,8 @@ class Intake:
         self._spool = spool
         self._wait = multipart_wait
         self._join_at = 0.0  # time.monotonic()
+        self.stored = 0  # SMS, by this run
+        self.listed: Counter[str] = Counter()  # SMS in each memory, the last time
         self._tries: Counter[Stored] = Counter()  # to delete it: what a stick keeps is not asked for ever
 
     def take(self, modem: Modem, memories: dict[str, Memory], wake: Event, hurry: Event) -> bool:
@@ -41,6 +43,7 @@ class Intake:
         back, or `hurry` was set meanwhile: deleting many takes long, and what has just come is to go on first.
         """
         found = modem.stored(memories)
+        self.listed = Counter(one.memory for one in found)
         arrived = [self._store(one.pdu) for one in found]
         if any(arrived):
             self._join_at = 0.0
@@ -73,6 +76,7 @@ class Intake:
         part = pdu.decode(text).part
         folder = "parts" if part and part.total > 1 else "new"
         self._spool.put(folder, Entry(name, pdus=(text,), received=time.time()))
+        self.stored += 1
         log.info("SMS of %s stored", name.partition("-")[0])  # the rest would tell who guesses the text
         return True
 

@@ -8,6 +8,7 @@ and sends what waits meanwhile. It leaves everything it knows in files, so it ma
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import os
 import sys
@@ -17,11 +18,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from homesim import __version__, config, run
+from homesim import config, run, usb
 from homesim.config import Config
 from homesim.delivery import Delivery
 from homesim.dryrun import dry_run
-from homesim.errors import EXIT_OK, EXIT_TRY_AGAIN, HomesimError, UsageError
+from homesim.errors import EXIT_OK, HomesimError
 from homesim.intake import Intake
 from homesim.modem import Stuck
 from homesim.spool import Spool
@@ -29,7 +30,6 @@ from homesim.status import Status
 from homesim.watch import Watch
 
 NAME = "homesim-poll"
-GRACE = 90.0  # seconds beyond its time after which the kernel ends a run
 TICK = 0.5  # seconds between looks at the clock and at the stick's thread
 SEND = 45.0  # seconds that even a run which looks once may send
 AGAIN = 10.0  # seconds that must be left for a new start to make sense
@@ -45,32 +45,24 @@ def poll(argv: Sequence[str] | None) -> int:
     arguments = _arguments(argv)
     run.log_to(NAME, verbose=arguments.verbose)
     settings = config.load(arguments.config)
-    names = [arguments.modem] if arguments.modem else list(settings.modems)
-    if arguments.modem and arguments.modem not in settings.modems:
-        raise UsageError("--modem", f"no [modem.{arguments.modem}] in {arguments.config}")
+    names = config.chosen(settings, arguments.modem, arguments.config)
     linger = settings.poll.linger if arguments.linger is None else arguments.linger
     if arguments.dry_run:
         return max(_dry_run(settings, name) for name in names)
-    if len(names) == 1:
-        return _serve(settings, names[0], linger)
-    return _worst([_fork(settings, name, linger) for name in names])
+    return run.each(NAME, [functools.partial(_serve, settings, name, linger) for name in names])
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = run.parser(
         NAME,
         description="Forward the SMS on the stick to Telegram. cron runs this every minute.",
         epilog="Exit codes: 0 all is well, or another run is at work; 2 usage; 75 try again (the modem or Telegram "
         "is out of reach, SMS are kept); 78 the configuration needs a person.",
     )
-    parser.add_argument("--config", type=Path, default=config.DEFAULT_PATH, metavar="FILE", help="default: %(default)s")
-    parser.add_argument("--modem", metavar="NAME", help="only this one; default: every [modem.NAME] in FILE")
     parser.add_argument("--dry-run", action="store_true", help="show what would be forwarded; change nothing")
     parser.add_argument(
         "--linger", type=_seconds, metavar="SECONDS", help="how long to watch; 0: look once; default: poll.linger"
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="tell the system log what a terminal is told")
-    parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     return parser.parse_args(argv)
 
 
@@ -85,40 +77,27 @@ def _dry_run(settings: Config, name: str) -> int:
     return run.main(NAME, lambda _: dry_run(settings, settings.modems[name]), None)
 
 
-def _fork(settings: Config, name: str, linger: float) -> int:
-    """Serve a modem in a process of its own; return its pid."""
-    pid = os.fork()
-    if pid == 0:
-        run.leave(run.main(NAME, lambda _: _serve(settings, name, linger), None))
-    return pid
-
-
-def _worst(pids: Sequence[int]) -> int:
-    codes = []
-    for pid in pids:
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        codes.append(EXIT_TRY_AGAIN if code < 0 else code)
-    return max(codes)
-
-
 def _serve(settings: Config, name: str, linger: float) -> int:
     """One modem, until the run's time is over."""
     turn = run.Turn(settings.paths.run, name)
     if not turn.take():
         log.info("%s: another run is at work", name)
         return EXIT_OK
-    run.deadline(linger * 1.2 + GRACE)
-    return _Run(settings, name, linger, turn).serve()
+    run.deadline(linger * 1.2 + run.GRACE)
+    spool = Spool(settings.paths.state / name)
+    stick = usb.recall(spool.state("stick"))
+    usb.put_back(usb.Bus(settings.paths.sysfs), stick, Path(settings.modems[name].device))
+    return _Run(settings, name, linger, turn, spool).serve()
 
 
 class _Run:
     """One run for one modem: the watching thread fills the spool, this one empties it."""
 
-    def __init__(self, settings: Config, name: str, linger: float, turn: run.Turn) -> None:
+    def __init__(self, settings: Config, name: str, linger: float, turn: run.Turn, spool: Spool) -> None:
         self._turn = turn
         self._modem = settings.modems[name]
-        self._status = Status(settings.paths.run, name)
-        self._spool = Spool(settings.paths.state / name)
+        self._status = Status(settings.paths.run, name, linger * 1.2 + run.GRACE)
+        self._spool = spool
         self._wake = threading.Event()
         self._delivery = Delivery(self._spool, settings.telegram, self._modem)
         intake = Intake(self._spool, settings.poll.multipart_wait)
@@ -145,7 +124,7 @@ class _Run:
                 return self._end(failure)
             if self._linger and self._clock.over(self._turn):
                 self._watch.leave()
-            self._report("")
+            self._report()
             self._wake.wait(TICK)
             self._wake.clear()
 
@@ -158,15 +137,16 @@ class _Run:
         if self._delivery.sent:
             self._spool.sweep(time.time())
         problems = [error for error in (problem, self._delivery.problem) if error is not None]
-        self._report(str(problems[0]) if problems else "", last=True)
+        if problem:
+            self._status.set(error=str(problem))
+        self._report(last=True)
         for error in problems:
             run.complain(NAME, error)
         return max((error.exit_code for error in problems), default=EXIT_OK)
 
-    def _report(self, error: str, *, last: bool = False) -> None:
-        error = error or str(self._delivery.problem or "")
+    def _report(self, *, last: bool = False) -> None:
         spool = {folder: self._spool.count(folder) for folder in ("new", "parts", "failed")}
-        self._status.set(spool=spool, error=error)
+        self._status.set(spool=spool, telegram=str(self._delivery.problem or ""))
         self._status.write(at_once=last)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import signal
@@ -16,9 +17,12 @@ from typing import ClassVar, NoReturn
 
 import filelock
 
-from homesim.errors import EXIT_OK, HomesimError, TryAgain
+from homesim import __version__
+from homesim.config import DEFAULT_PATH
+from homesim.errors import EXIT_OK, EXIT_TRY_AGAIN, HomesimError, TryAgain
 
 HAND_OVER = 10.0  # seconds that a run waits for the one before it
+GRACE = 90.0  # seconds beyond its time after which the kernel ends a run of poll
 KNOCK = 0.3  # seconds to get to the door: the run inside holds it for an instant to see who is there
 
 
@@ -36,6 +40,34 @@ def main(name: str, program: Callable[[Sequence[str] | None], int], argv: Sequen
     except Exception as error:
         print(f"{name}: a bug in homesim; please report this:\n{describe(error)}", file=sys.stderr)
         return 70  # EX_SOFTWARE of sysexits.h
+
+
+def parser(name: str, description: str, epilog: str) -> argparse.ArgumentParser:
+    """The options that every program has."""
+    parser = argparse.ArgumentParser(name, description=description, epilog=epilog)
+    parser.add_argument("--config", type=Path, default=DEFAULT_PATH, metavar="FILE", help="default: %(default)s")
+    parser.add_argument("--modem", metavar="NAME", help="only this one; default: every [modem.NAME] in FILE")
+    parser.add_argument("-v", "--verbose", action="store_true", help="tell the system log what a terminal is told")
+    parser.add_argument("--version", action="version", version=f"{name} {__version__}")
+    return parser
+
+
+def each(name: str, works: Sequence[Callable[[], int]]) -> int:
+    """Do what there is to do for each modem, in a process of its own if there are several; the worst exit code."""
+    if len(works) == 1:
+        return main(name, lambda _: works[0](), None)
+    codes = []
+    for pid in [_fork(name, work) for work in works]:
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        codes.append(EXIT_TRY_AGAIN if code < 0 else code)
+    return max(codes)
+
+
+def _fork(name: str, work: Callable[[], int]) -> int:
+    pid = os.fork()
+    if pid == 0:
+        leave(main(name, lambda _: work(), None))
+    return pid
 
 
 def leave(code: int) -> NoReturn:
@@ -104,10 +136,13 @@ class Turn:
         self._lock = filelock.FileLock(folder / f"{modem}.lock")
         self._door = filelock.FileLock(folder / f"{modem}.next")
 
-    def take(self, wait: float = HAND_OVER) -> bool:
-        """Whether the lock was free within `wait` seconds. At most one run waits at the door for it."""
+    def take(self, wait: float = HAND_OVER, knock: float = KNOCK) -> bool:
+        """Whether the lock was free within `wait` seconds. At most one run waits at the door for it.
+
+        `knock`: seconds to get to the door.
+        """
         try:
-            with self._door.acquire(timeout=min(wait, KNOCK), poll_interval=0.02):
+            with self._door.acquire(timeout=min(wait, knock), poll_interval=0.02):
                 self._lock.acquire(timeout=wait, poll_interval=0.05)
         except filelock.Timeout:
             return False
@@ -116,6 +151,13 @@ class Turn:
         self._taken.append(self)
         return True
 
+    def holder(self) -> int:
+        """The process that has the lock, as the kernel names it (proc_locks(5)); 0 when there is none."""
+        lock = os.stat(self._lock.lock_file)
+        name = f"{os.major(lock.st_dev):02x}:{os.minor(lock.st_dev):02x}:{lock.st_ino}"
+        held = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+        return next((int(fields[4]) for fields in held if fields[1] == "FLOCK" and fields[5] == name), 0)
+
     def successor(self) -> bool:
         """Whether the next run waits at the door."""
         try:
@@ -123,6 +165,16 @@ class Turn:
                 return False
         except filelock.Timeout:
             return True
+
+
+def is_poll(pid: int) -> bool:
+    """Whether a process is homesim-poll of this very installation."""
+    poll = Path(__file__).resolve().parents[2] / "bin/poll"
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
+    except OSError:
+        return False
+    return any(Path(word).resolve() == poll for word in command[:4] if word)
 
 
 class Clock:

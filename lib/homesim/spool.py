@@ -132,6 +132,15 @@ class Spool:
     def count(self, folder: str) -> int:
         return len(self._list(folder))
 
+    def waiting(self) -> tuple[int, float]:
+        """How many entries wait for Telegram, and for how many seconds the oldest has, in this boot at most."""
+        times = []
+        for file in self._list("new"):
+            with contextlib.suppress(FileNotFoundError):
+                times.append((self.root / "new" / file).stat().st_mtime)
+        age = time.time() - min(times, default=time.time())
+        return len(times), min(max(0.0, age), time.clock_gettime(time.CLOCK_BOOTTIME))
+
     def state(self, key: str) -> dict[str, object]:
         """A small piece of state, {} when there is none or it is damaged."""
         try:

@@ -18,31 +18,37 @@ log = logging.getLogger(__name__)
 class Status:
     """The latest known of each field; what a run cannot find out keeps the value of an earlier one.
 
-    modem, pid, started, updated (seconds since the epoch), answered and answered_boottime (when the stick last
-    answered: since the epoch, and by CLOCK_BOOTTIME, which no clock jump touches), sim, registration, operator,
-    signal (percent), memories {NAME: {used, free}}, spool {FOLDER: entries}, error ("" when all is well).
+    modem, pid, started and updated (seconds since the epoch), updated_boottime (CLOCK_BOOTTIME, which no clock jump
+    touches), ends_boottime (when the kernel ends this run), answered and answered_boottime (when the stick last
+    showed its SMS), sim (TS 27.007 8.3), registration, operator, signal (percent), memories {NAME: {used, free}},
+    hidden (SMS that the stick counts and does not list), stored (SMS taken from it since boot), spool {FOLDER:
+    entries}, error (why the stick does not show its SMS), telegram (why nothing can be sent); both are "" when
+    all is well.
     """
 
-    def __init__(self, run: Path, modem: str) -> None:
+    def __init__(self, run: Path, modem: str, limit: float) -> None:
+        """`limit`: seconds after which the kernel ends this run."""
         self._path = run / f"{modem}.json"
         self._fields: dict[str, Any] = read(run, modem)
-        self._written: tuple[float, object] = (float("-inf"), None)
-        self._fields |= {"modem": modem, "pid": os.getpid(), "started": time.time(), "error": ""}
+        self._written: tuple[float, object] = (float("-inf"), None)  # when, and with what news
+        self.set(modem=modem, pid=os.getpid(), started=time.time(), ends_boottime=boottime() + limit)
 
-    def answered(self) -> None:
-        self.set(answered=time.time(), answered_boottime=time.clock_gettime(time.CLOCK_BOOTTIME))
+    def answered(self, stored: int, hidden: int) -> None:
+        """The stick has shown its SMS: `stored` more are with us, `hidden` it keeps to itself."""
+        stored += self._fields.get("stored", 0)
+        self.set(answered=time.time(), answered_boottime=boottime(), stored=stored, hidden=hidden, error="")
 
     def set(self, **fields: object) -> None:
         self._fields |= fields
 
     def write(self, *, at_once: bool = False) -> None:
         """Write when a failure or the spool has changed, else each EVERY seconds."""
-        news = (self._fields["error"], self._fields.get("spool"))
+        news = [self._fields.get(key) for key in ("error", "telegram", "spool")]
         at, before = self._written
         if not at_once and news == before and time.monotonic() - at < EVERY:
             return
         self._written = (time.monotonic(), news)
-        self._fields["updated"] = time.time()
+        self.set(updated=time.time(), updated_boottime=boottime())
         temporary = self._path.with_suffix(".tmp")
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -51,6 +57,11 @@ class Status:
             os.replace(temporary, self._path)
         except OSError as error:  # no reason to leave an SMS on the stick
             log.warning("%s: cannot be written: %s", self._path, error.strerror)
+
+
+def boottime() -> float:
+    """Seconds since the machine was started: the clock that never jumps, the same in each process."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def read(run: Path, modem: str) -> dict[str, Any]:

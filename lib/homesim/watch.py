@@ -44,6 +44,7 @@ class Watch(threading.Thread):
         self._modem: Modem | None = None
         self._counts: dict[str, Memory] = {}
         self._listed = self._asked = float("-inf")
+        self._hidden = self._told = 0
 
     def run(self) -> None:
         try:
@@ -65,7 +66,6 @@ class Watch(threading.Thread):
     def _watch(self) -> None:
         modem = self._modem = Modem(self._settings, self._said)
         sim = modem.probe()
-        self._status.answered()
         self._status.set(sim=sim)
         modem.open()
         unlock(modem, sim, self._settings, self._spool)
@@ -87,14 +87,16 @@ class Watch(threading.Thread):
         memories = modem.memories()
         if not memories:
             raise TryAgain(self._settings.device, "the stick does not show its SMS; run homesim-doctor")
-        self._status.answered()
         now = time.monotonic()
         if noticed or memories != self._counts or now - self._listed >= LIST:
             while self._intake.take(modem, memories, self._wake, self._stir) and not self._leaving:
                 self._stir.clear()
                 memories = modem.memories()
             self._listed = now
+            self._hidden = sum(max(0, memory.used - self._intake.listed[name]) for name, memory in memories.items())
         self._counts = memories
+        self._status.answered(self._intake.stored - self._told, self._hidden)
+        self._told = self._intake.stored
         self._status.set(
             memories={
                 name: {"used": memory.used, "free": max(0, memory.size - memory.used)}

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Would an SMS arrive? Each station of its way with a verdict and a sentence, from what is known already. Pure.
+
+"AT OK is not health": a stick that answers and is not registered, or counts SMS that it does not list, is as
+dead as a silent one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from homesim.usb import Stick
+
+STALE = 150.0  # seconds: two runs of poll have ended without an answer
+ROOM = 2  # free slots: the next SMS may find none
+OLD = 300.0  # seconds that an entry may wait for Telegram
+# libgammu's words for the states of TS 27.007 7.2 in which nothing arrives.
+_NO_NETWORK = {"NoNetwork": "none", "RequestingNetwork": "looking for one", "RegistrationDenied": "refused by it"}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong, in words for its owner."""
+
+    kind: str
+    what: str  # what happened, to be followed by a time
+    todo: str = ""  # what the owner can do
+    reset: bool = True  # a reset of the stick can help
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One station of the way; all is well there when there is no fault."""
+
+    station: str
+    sentence: str
+    fault: Fault | None = None
+    age: float = 0.0  # seconds since the fault began, as far as is known
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that is looked at; nothing of it opens the port."""
+
+    device: str
+    stick: Stick | None
+    several: str = ""  # why it is not known which stick is ours
+    port: bool = True  # the device is there
+    low_voltage: bool = False
+    status: Mapping[str, Any] = field(default_factory=dict)  # status.py
+    boottime: float = 0.0
+    waiting: int = 0  # entries for Telegram
+    oldest: float = 0.0  # seconds that the oldest of them has waited
+
+    def age(self, key: str) -> float:
+        """Seconds since something in the status, or since boot; no clock that jumps is in it."""
+        at = self.status.get(key)
+        if not isinstance(at, int | float) or at > self.boottime:  # of another boot
+            return self.boottime
+        return self.boottime - at
+
+
+_DOCTOR = "If it stays so, run homesim-doctor"
+FAULTS = {fault.kind: fault for fault in (
+    Fault("several", "The stick's port was gone, and several sticks could be it",
+          "Set health.usb, or leave only one in", reset=False),
+    Fault("absent", "The stick vanished from USB", "If it does not come back, somebody has to plug it in again"),
+    Fault("off", "The stick was found switched off on the USB bus"),
+    Fault("storage", "The stick turned into a CD-ROM (storage mode)", _DOCTOR),
+    Fault("hilink", "The stick was found in HiLink mode, a network card without a port for SMS", _DOCTOR),
+    Fault("no-port", "The stick lost its port"),
+    Fault("no-link", "The stick's port lost its name", _DOCTOR),
+    Fault("voltage", "The Raspberry Pi's voltage fell too low",
+          "It needs a better power supply, or the stick a powered hub", reset=False),
+    Fault("poll", "homesim-poll stopped running", "Look at its cron entry, or run homesim-doctor", reset=False),
+    Fault("held", "Another program took the stick's port", "Stop it; homesim-doctor names it", reset=False),
+    Fault("silent", "The stick stopped answering"),
+    Fault("pin", "The SIM asked for its PIN",
+          "Set pin in the configuration, or turn it off in a telephone", reset=False),
+    Fault("puk", "The SIM asked for its PUK", "Put it into a telephone and enter it there", reset=False),
+    Fault("no-sim", "The stick lost sight of its SIM", "If it stays so, take it out, clean it and put it back"),
+    Fault("unregistered", "The stick lost its network", "If it stays so, ask the operator whether the SIM is valid"),
+    Fault("full", "The stick ran out of room for SMS, and does not let go of those it has", _DOCTOR),
+    Fault("hidden", "The stick began to count SMS that it does not show", _DOCTOR),
+    Fault("telegram", "Telegram stopped taking messages", "The system log says why", reset=False),
+)}  # fmt: skip
+UNTOLD = ("telegram",)  # it cannot carry this news itself: the log and the ping do
+
+
+def diagnose(seen: Evidence) -> Sequence[Finding]:
+    """The stations, cheapest first. What lies behind a fault is left out: what is known of it is old."""
+    findings = [_usb(seen)]
+    if not findings[0].fault:
+        findings.append(_port(seen))
+    if not findings[-1].fault:
+        findings.append(_answer(seen))
+    if not findings[-1].fault and seen.status:
+        findings += [_sim(seen), _network(seen), _storage(seen)]
+    return [*findings, _power(seen), _telegram(seen)]
+
+
+def _usb(seen: Evidence) -> Finding:
+    if seen.several:
+        return Finding("USB", seen.several, FAULTS["several"])
+    if seen.stick is None:  # a port that is there and not on USB, as a HAT's, is no fault
+        return Finding("USB", "no stick", None if seen.port else FAULTS["absent"])
+    return Finding("USB", f"{seen.stick.ids} at {seen.stick.place}, {seen.stick.mode}", FAULTS.get(seen.stick.mode))
+
+
+def _port(seen: Evidence) -> Finding:
+    if seen.port:
+        return Finding("port", f"{seen.device} is there")
+    kind = "no-link" if seen.stick and seen.stick.ttys else "no-port"
+    return Finding("port", f"{seen.device} is not there", FAULTS[kind])
+
+
+def _answer(seen: Evidence) -> Finding:
+    """When poll last saw the stick's SMS, which takes the port, libgammu and the SIM."""
+    age, error = seen.age("answered_boottime"), str(seen.status.get("error", ""))
+    if age <= STALE:
+        return Finding("answer", f"{age:.0f} s ago" if seen.status else f"none yet, {age:.0f} s after the start")
+    if seen.age("updated_boottime") > STALE:
+        return Finding("answer", f"homesim-poll has not run for {age:.0f} s", FAULTS["poll"], age)
+    return Finding("answer", f"none for {age:.0f} s: {error}", FAULTS[_why_silent(seen, error)], age)
+
+
+def _why_silent(seen: Evidence, error: str) -> str:
+    sim = str(seen.status.get("sim", ""))
+    if "another program holds" in error:
+        return "held"
+    if "the SIM" in error and sim in ("SIM PIN", "SIM PUK"):
+        return "pin" if sim == "SIM PIN" else "puk"
+    return "no-sim" if "SIM" in error else "silent"
+
+
+def _sim(seen: Evidence) -> Finding:
+    return Finding("SIM", str(seen.status.get("sim", "")))
+
+
+def _network(seen: Evidence) -> Finding:
+    registration = str(seen.status.get("registration", ""))
+    if registration in _NO_NETWORK:
+        return Finding("network", _NO_NETWORK[registration], FAULTS["unregistered"])
+    signal = seen.status.get("signal")
+    return Finding("network", f"{seen.status.get('operator', '')} {registration}, signal {signal} %".strip())
+
+
+def _storage(seen: Evidence) -> Finding:
+    memories = dict(seen.status.get("memories", {}))
+    used = sum(memory["used"] for memory in memories.values())
+    full = [name for name, memory in memories.items() if memory["used"] and memory["free"] <= ROOM]
+    if hidden := int(seen.status.get("hidden", 0)):
+        return Finding("storage", f"{hidden} SMS counted and not shown", FAULTS["hidden"])
+    if full:
+        return Finding("storage", f"{' and '.join(full)} full", FAULTS["full"])
+    return Finding("storage", f"{used} SMS on the stick")
+
+
+def _power(seen: Evidence) -> Finding:
+    if seen.low_voltage:
+        return Finding("power", "the voltage is too low", FAULTS["voltage"])
+    return Finding("power", "no complaint")
+
+
+def _telegram(seen: Evidence) -> Finding:
+    sentence = f"{seen.waiting} waiting" + (f", {seen.oldest:.0f} s the oldest" if seen.waiting else "")
+    if problem := str(seen.status.get("telegram", "")):
+        sentence += f": {problem}"
+    return Finding("Telegram", sentence, FAULTS["telegram"] if seen.oldest > OLD else None)

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What health asks the stick: a few plain AT commands, in a process of its own.
+
+To open and close the port of a stick that takes nothing can block for half a minute in the kernel, and as long as
+anybody holds the port the stick comes back from a reset under another number. A process ends either.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from homesim.errors import TryAgain
+from homesim.wire import Wire, value
+
+ANSWER = 5.0  # seconds: a slow stick takes 1 s an answer
+RADIO = 20.0  # seconds for the radio to go off or on
+LOOK = 60.0  # seconds for all of them; then the stick is not healthy, slow as it may be
+CLOSE = 40.0  # seconds that the kernel may need to close a port whose stick takes nothing
+_REGISTERED = {"1", "5", "6", "7", "9", "10"}  # TS 27.007 7.2: home, roaming; SMS only; without CSFB
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the stick says of itself."""
+
+    problem: str = ""  # why the port says nothing
+    sim: str = ""  # TS 27.007 8.3: "READY", "SIM PIN", ..., or the error
+    registered: bool = False
+    used: int = 0  # SMS that it counts, in all memories
+
+
+def look(device: str) -> Answer:
+    """Ask the port. Never raises: what went wrong is in the answer."""
+    return _apart(_look, device, LOOK)
+
+
+def cycle_radio(device: str) -> Answer:
+    """Off the network and on again, which makes a stick register anew."""
+    return _apart(_cycle_radio, device, LOOK + 2 * RADIO)
+
+
+def _look(device: str) -> Answer:
+    return _ask(Wire(device, str))
+
+
+def _cycle_radio(device: str) -> Answer:
+    wire = Wire(device, str)
+    for off in "40":  # some know only one of them
+        if wire.command(f"AT+CFUN={off}", RADIO)[-1] == "OK":
+            break
+    wire.command("AT+CFUN=1", RADIO)
+    return _ask(wire)
+
+
+def _ask(wire: Wire) -> Answer:
+    wire.command("AT", ANSWER)
+    wire.command("AT+CMEE=1", ANSWER)  # errors by number
+    sim = wire.command("AT+CPIN?", ANSWER)
+    states = [value(wire.command(f"AT+{name}?", ANSWER), f"+{name}:") for name in ("CREG", "CGREG", "CEREG")]
+    return Answer(
+        sim=value(sim, "+CPIN:") or sim[-1],
+        registered=any(re.split(r"[ ,]+", f"{state},,")[1] in _REGISTERED for state in states),
+        used=sum(_used(wire, memory) for memory in ("SM", "ME")),
+    )
+
+
+def _used(wire: Wire, memory: str) -> int:
+    for form in (f'"{memory}"', f'"{memory}","{memory}","{memory}"'):
+        count = re.match(r"\d+", value(wire.command(f"AT+CPMS={form}", ANSWER), "+CPMS:"))
+        if count:
+            return int(count[0])
+    return 0
+
+
+def _apart(function: Callable[[str], Answer], device: str, seconds: float) -> Answer:
+    """Call it in a process of its own, which holds the port no longer when this returns."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send, args=(sender, function, device), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        answer: Answer = receiver.recv() if receiver.poll(seconds) else Answer(f"{device}: too slow")
+    except EOFError:
+        answer = Answer(f"{device}: the process that asked it was killed")
+    process.kill()
+    process.join(CLOSE)
+    return answer
+
+
+def _send(sender: Any, function: Callable[[str], Answer], device: str) -> None:
+    try:
+        sender.send(function(device))
+    except TryAgain as error:
+        sender.send(Answer(str(error)))
