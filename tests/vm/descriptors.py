@@ -30,7 +30,7 @@ def cdc(subtype: int, body: bytes) -> bytes:
     return bytes([3 + len(body), 0x24, subtype]) + body
 
 
-def ethernet(first: int, subclass: int, notify: int, data: int, extra: bytes = b"") -> bytes:
+def ethernet(first: int, subclass: int, notify: int, data: int, extra: tuple[bytes, ...] = ()) -> bytes:
     """A network card of two interfaces: control, and data with its endpoints in alternate setting 1."""
     functional = [
         cdc(0x00, struct.pack("<H", 0x0110)),  # header: CDC 1.10
@@ -39,7 +39,7 @@ def ethernet(first: int, subclass: int, notify: int, data: int, extra: bytes = b
     ]
     protocol = 1 if extra else 0  # NCM's data class has a protocol, ECM's has none
     return (
-        interface(first, 0, (0x02, subclass, 0), *functional, *[extra][: len(extra)], endpoint(notify, INTERRUPT))
+        interface(first, 0, (0x02, subclass, 0), *functional, *extra, endpoint(notify, INTERRUPT))
         + interface(first + 1, 0, (0x0A, 0, protocol))
         + interface(first + 1, 1, (0x0A, 0, protocol), endpoint(0x80 | data), endpoint(data))
     )
@@ -90,5 +90,5 @@ def string(index: int) -> bytes:
 
 NCM = cdc(0x1A, struct.pack("<HB", 0x0100, 0))
 STORAGE = Face(0x1F01, interface(0, 0, (0x08, 0x06, 0x50), endpoint(0x81), endpoint(0x01)))
-SERIAL = Face(0x155E, serial(0) + serial(1) + serial(2) + ethernet(3, 0x0D, notify=0x88, data=0x07, extra=NCM))
+SERIAL = Face(0x155E, serial(0) + serial(1) + serial(2) + ethernet(3, 0x0D, notify=0x88, data=0x07, extra=(NCM,)))
 HILINK = Face(0x14DB, ethernet(0, 0x06, notify=0x81, data=0x02))

@@ -5,7 +5,8 @@ It is powered on as a CD-ROM (12d1:1f01) and stays one until usb_modeswitch tell
 (12d1:155e) with the modem on interfaces 0 and 2, or a network card (12d1:14db) without any port. A change of face
 is a disconnect and a new connect, and each loss of power ends in the CD-ROM again.
 
-What goes wrong with its USB side is ordered here, what goes wrong with its AT side at `modem.faults`.
+What goes wrong with its USB side is ordered here, what goes wrong with its AT side at `modem.faults`. Those with an
+`until` end by what the kernel does to the stick, which cannot tell AUTHORIZE from BIND.
 """
 
 from __future__ import annotations
@@ -14,11 +15,9 @@ import queue
 import socket
 import threading
 import time
-from enum import Enum
 
-from stick import Stick
-from vm import descriptors
-from vm.descriptors import HILINK, SERIAL, STORAGE, Face
+from stick import Cure, Stick
+from vm.descriptors import HILINK, SERIAL, STORAGE, Face, string
 from vm.guest import Guest
 from vm.scsi import Disc
 from vm.usbip import Link, Setup, Stall
@@ -27,57 +26,41 @@ HIGH_SPEED = 3  # enum usb_device_speed of the kernel
 AT_PORTS = {0x01: 0x81, 0x05: 0x85}  # bulk OUT to bulk IN of the serial interfaces 0 and 2
 FIRMWARE = 0.3  # seconds from one face to the next; a real stick takes several
 
-STANDARD_IN, STANDARD_OUT, CLASS_IN = 0x80, 0x00, 0xA1  # bmRequestType: direction and type
-GET_DESCRIPTOR, SET_CONFIGURATION, SET_CONTROL_LINE_STATE = 6, 9, 0x22
-
-# NCM 1.0 section 6.2.1 and its neighbours: what cdc_ncm asks of a network card before it believes in it.
-NCM_ANSWERS = {
-    0x80: bytes.fromhex("1c00 0100 00400000 0400 0000 0400 0000 00400000 0400 0000 0400 1000".replace(" ", "")),
-    0x83: b"\0\0",  # GET_NTB_FORMAT
-    0x85: bytes.fromhex("00400000"),  # GET_NTB_INPUT_SIZE
-    0xFE: b"\0",  # GET_MAX_LUN, of the CD-ROM
+CLASS_ANSWERS = {
+    0x80: bytes.fromhex("1c000100004000000400000004000000004000000400000004001000"),  # NCM: GET_NTB_PARAMETERS
+    0x83: b"\0\0",  # NCM: GET_NTB_FORMAT
+    0x85: bytes.fromhex("00400000"),  # NCM: GET_NTB_INPUT_SIZE
+    0xFE: b"\0",  # storage: GET_MAX_LUN
 }
-
-
-class Cure(Enum):
-    """What ends a freeze."""
-
-    CONFIGURATION = 1
-    """The host configures it anew: `authorized` 0 and 1, unbind and bind, or more than that."""
-    POWER = 2
-    """It loses its power: a replug, or the hub's port off and on."""
-    NONE = 3
+"""What the kernel's drivers ask of the CD-ROM and of the network card before they believe in them."""
 
 
 class Huawei:
-    """One stick, which is plugged in with `plug`. Its methods may be called from any thread."""
+    """One stick, put in with `plug`. Use it as a context manager; any thread may call its methods."""
 
     def __init__(self, guest: Guest, modem: Stick, port: int = 0) -> None:
         """Given the emulated modem in it, and the port of the guest's root hub, from 0."""
         self.modem = modem
         self.port = port
-        self.face = STORAGE
         self.faces: list[Face] = []
         """What it has been on the bus, in order."""
         self.configured = 0
         """How often the host has given it a configuration."""
         self.silent_endpoint_0 = False
+        """No control transfer is answered."""
         self.out_blocked = False
+        """No packet is taken."""
         self.storage_after_reset = False
+        """The next configuration that is not the first after power-on makes it a CD-ROM."""
         self._guest = guest
-        self._cure: Cure | None = None
+        self._disc = Disc()
         self._link: Link | None = None
         self._lock = threading.RLock()
-        self._disc = Disc()
+        self._was_reset = False
+        self._used = False  # configured since it was connected
         self._answers_to = 0x81
         self._open: set[int] = set()  # interfaces with DTR
         self._inbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._serving: threading.Thread | None = None
-
-    @property
-    def path(self) -> str:
-        """Its folder in /sys/bus/usb/devices."""
-        return f"1-{self.port + 1}"
 
     def __enter__(self) -> Huawei:
         return self
@@ -87,11 +70,10 @@ class Huawei:
 
     # --- by hand ---
 
-    def plug(self, port: int | None = None) -> None:
-        """Put it in, at the same port of the hub or another."""
+    def plug(self, port: int | None = None, face: Face = STORAGE) -> None:
+        """Put it in, at the same port of the hub or another. Other faces: a firmware that starts so."""
         self.port = self.port if port is None else port
-        self._lose_power()
-        self._connect(STORAGE)
+        self._power_on(Cure.REPLUG, face)
 
     def unplug(self) -> None:
         """Pull it out. Idempotent."""
@@ -100,17 +82,22 @@ class Huawei:
         if link:
             link.cut()
 
-    def freeze(self, until: Cure) -> None:
-        """The modem takes commands no more. USB itself goes on."""
-        self._cure = until
-        self.modem.faults.freeze()
+    @property
+    def face(self) -> Face:
+        """What it is now, or was when it was pulled out."""
+        return self.faces[-1]
 
     # --- the plug ---
 
+    def _power_on(self, cure: Cure, face: Face = STORAGE) -> None:
+        self.modem.faults.cure(cure)
+        self.modem.restart()
+        self._connect(face)
+
     def _connect(self, face: Face) -> None:
-        self.face = face
-        self.faces.append(face)
         with socket.create_server(("127.0.0.1", 0)) as server:
+            self.faces.append(face)
+            self._used = self._was_reset = False
             self._attach(server.getsockname()[1])
             connection, _ = server.accept()
         with self._lock:
@@ -122,43 +109,42 @@ class Huawei:
         deadline = time.monotonic() + 20
         while True:
             try:
-                return self._guest.attach(self.port, 0x10000 + self.port + 1, HIGH_SPEED, port)
+                self._guest.attach(self.port, 0x10000 + self.port + 1, HIGH_SPEED, port)
+                return
             except OSError:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.2)
 
-    def _become(self, face: Face) -> None:
+    def _become(self, face: Face, power: bool = False) -> None:
         """Vanish from the bus and come back as something else."""
 
         def change() -> None:
             self.unplug()
             time.sleep(FIRMWARE)
-            self._connect(face)
+            if power:
+                self._power_on(Cure.POWER, face)
+            else:
+                self._connect(face)
 
         threading.Thread(target=change, daemon=True).start()
 
-    def _lose_power(self) -> None:
-        if self._cure is not Cure.NONE:
-            self.modem.faults.thaw()
-        self.modem.restart()
-
     # --- what the host sees (usbip.Device) ---
 
-    def control(self, setup: Setup, data: bytes) -> bytes | None:
+    def control(self, setup: Setup) -> bytes | None:
         if self.silent_endpoint_0:
             return None
         match setup.kind, setup.request:
-            case 0x80, 6:
-                return self._descriptor(setup.value >> 8, setup.value & 0xFF)
-            case 0x80 | 0x81 | 0x82, 0:  # GET_STATUS
-                return b"\0\0"
-            case 0x00, 9:
+            case 0x80, 6:  # GET_DESCRIPTOR
+                return self._descriptor(setup)
+            case 0x00, 9:  # SET_CONFIGURATION
                 self._configure(setup.value)
-            case 0x21, 0x22:
+            case 0x21, 0x22:  # SET_CONTROL_LINE_STATE
                 self._set_line(setup.index, setup.value)
-            case 0xA1, request if request in NCM_ANSWERS:
-                return NCM_ANSWERS[request]
+            case (0x80 | 0x81 | 0x82), 0:  # GET_STATUS
+                return b"\0\0"
+            case 0xA1, request if request in CLASS_ANSWERS:
+                return CLASS_ANSWERS[request]
             case kind, _ if kind & 0x80:
                 raise Stall
         return b""
@@ -178,11 +164,26 @@ class Huawei:
 
     # --- what it does ---
 
-    def _descriptor(self, kind: int, index: int) -> bytes:
+    def _descriptor(self, setup: Setup) -> bytes:
+        kind, index = setup.value >> 8, setup.value & 0xFF
+        if kind == 1:
+            self._was_reset |= setup.length == 64  # how hub_port_init() of the kernel begins after a bus reset
+            return self.face.device
+        if kind == 2:
+            return self.face.configuration
+        if kind != 3:
+            raise Stall
+        if index == 0 and self._was_reset and self._used:
+            self._notice_power_cut()
         try:
-            return {1: self.face.device, 2: self.face.configuration}.get(kind) or {3: descriptors.string}[kind](index)
+            return string(index)
         except KeyError:
             raise Stall from None
+
+    def _notice_power_cut(self) -> None:
+        """vhci-hcd does not say that it cut its port's power. After that the kernel enumerates the stick as a new
+        one, strings and all, which a mere reset does not make it do."""
+        self._become(STORAGE, power=True)
 
     def _configure(self, value: int) -> None:
         """0: off. The power stays on, so the modem is not restarted."""
@@ -192,14 +193,14 @@ class Huawei:
         if not value:
             return
         self.configured += 1
-        if self._cure is Cure.CONFIGURATION:
-            self.modem.faults.thaw()
-        if self.face is SERIAL and self.storage_after_reset and self.faces[-2:] != [STORAGE, SERIAL]:
-            return self._become(STORAGE)
-        if self.face is SERIAL:
+        self.modem.faults.cure(Cure.BIND)
+        if self.face is SERIAL and self._used and self.storage_after_reset:
+            self._become(STORAGE)
+        elif self.face is SERIAL:
             self._inbox = queue.SimpleQueue()
             self.modem.attach(self._say)
             threading.Thread(target=self._serve, args=(self._inbox,), daemon=True).start()
+        self._used, self._was_reset = True, False
 
     def _serve(self, inbox: queue.SimpleQueue[bytes | None]) -> None:
         """The modem takes its time; the bus does not wait for it."""
@@ -207,7 +208,7 @@ class Huawei:
             self.modem.feed(data)
 
     def _say(self, data: bytes) -> None:
-        """To the port that asked last. Assumed: while nobody has the port open (DTR), what it says is lost."""
+        """To the port that asked last. Assumed: while nobody has it open (DTR), what the modem says is lost."""
         if self._link and (self._answers_to & 0x0F) // 2 in self._open:
             self._link.send(self._answers_to, data)
 
@@ -229,4 +230,4 @@ class Huawei:
             self._become(face)
 
 
-__all__ = ["HILINK", "SERIAL", "STORAGE", "Cure", "Huawei"]
+__all__ = ["HILINK", "SERIAL", "STORAGE", "Cure", "Face", "Huawei"]

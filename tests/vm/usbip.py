@@ -36,8 +36,8 @@ class Setup:
 class Device(Protocol):
     """What answers. Its methods are called one at a time; None: no answer, now or ever."""
 
-    def control(self, setup: Setup, data: bytes) -> bytes | None:
-        """A transfer on endpoint 0. Raise Stall for what the device does not know."""
+    def control(self, setup: Setup) -> bytes | None:
+        """A transfer on endpoint 0; data from the host is ignored. Raise Stall for what the device does not know."""
 
     def receive(self, endpoint: int, data: bytes) -> bool:
         """A packet from the host; whether it was taken."""
@@ -122,7 +122,7 @@ class Link:
 
     def _control(self, seqnum: int, setup: Setup, data: bytes) -> None:
         try:
-            answer = self._device.control(setup, data)
+            answer = self._device.control(setup)
         except Stall:
             self._complete(seqnum, 0, status=-errno.EPIPE)
             return
@@ -134,13 +134,13 @@ class Link:
         """Answer the transfers that wait on an IN endpoint, the oldest first, a packet each."""
         packets = self._packets[endpoint]
         waiting = [(seqnum, length) for seqnum, (where, length) in self._pending.items() if where == endpoint]
-        for (seqnum, length), packet in zip(waiting, list(packets), strict=False):
-            packets.popleft()
-            if packet[length:]:
-                packets.appendleft(packet[length:])
+        for seqnum, length in waiting:
+            if not packets:
+                break
+            packet = packets.popleft()
+            if rest := packet[length:]:
+                packets.appendleft(rest)
             self._complete(seqnum, len(packet[:length]), packet[:length])
-            if packet[length:]:
-                return self._fill(endpoint)
 
     def _complete(self, seqnum: int, length: int, data: bytes = b"", status: int = 0) -> None:
         del self._pending[seqnum]
