@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,13 @@ from pathlib import Path
 import pytest
 
 from botapi import BotApi
-from vm.guest import Guest, end_with_parent
+from vm.guest import Guest
 from vm.house import INSTALLED, House, install
+
+
+def pytest_configure() -> None:
+    """SIGTERM ends the guests as SIGINT does, and leaves no folder behind."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def free_port() -> int:
@@ -29,7 +35,6 @@ def telegram() -> int:
 
 @pytest.fixture(scope="session")
 def guest(telegram: int) -> Iterator[Guest]:
-    end_with_parent()
     with Guest(Path(os.environ["HOMESIM_IMAGE"])) as guest:
         guest.boot()
         guest.wait_until_up()

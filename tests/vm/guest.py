@@ -11,7 +11,6 @@ import itertools
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -61,7 +60,7 @@ class Guest:
     def boot(self) -> None:
         """Power on; returns when the agent is there, which is before cron is."""
         console = (self._folder / "console").open("ab")
-        command = [QEMU, *accelerator(self._image), *self._machine()]
+        command = ["setpriv", "--pdeathsig", "KILL", QEMU, *accelerator(self._image), *self._machine()]
         self._qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
         console.close()
         self._monitor = _Monitor(_connect(self._folder / "qmp", self._qemu))
@@ -77,11 +76,16 @@ class Guest:
         """As a mains failure: nothing is written back, nobody is asked. Idempotent."""
         if self._qemu is None:
             return
-        self._qemu.kill()
+        self.kill()
         self._qemu.wait()
         self._monitor.close()
         self._agent.close()
         self._qemu = None
+
+    def kill(self) -> None:
+        """The part of `cut_power` that any thread may do."""
+        if self._qemu:
+            self._qemu.kill()
 
     def save(self, name: str) -> None:
         """A snapshot of memory and disk, for `resume`."""
@@ -242,8 +246,3 @@ def _connect(path: Path, qemu: subprocess.Popen[bytes]) -> socket.socket:
             if qemu.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{QEMU} did not start: exit {qemu.poll()}") from None
             time.sleep(0.05)
-
-
-def end_with_parent() -> None:
-    """For SIGTERM to run the context managers, as SIGINT does."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)

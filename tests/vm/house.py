@@ -25,11 +25,12 @@ CRON = "/etc/cron.d/homesim"
 
 def install(guest: Guest, telegram: int) -> None:
     """Put homesim into a guest from the checkout, as README says, and a configuration with Telegram's port."""
-    files = subprocess.run(["git", "-C", ROOT, "ls-files", "-coz", "--exclude-standard"], check=True, capture_output=True, text=True).stdout
+    command = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-        for name in files.split("\0"):
-            if name and not name.startswith("tests/") and (ROOT / name).exists():
+        for name in names:
+            if not name.startswith("tests/") and (ROOT / name).exists():
                 tar.add(ROOT / name, f"homesim/{name}")
     guest.check("base64 -d | tar -xz", stdin=base64.b64encode(packed.getvalue()).decode())
     guest.check("cd homesim && make install", timeout=300)
@@ -89,5 +90,5 @@ class House:
 
     def journal(self) -> str:
         """What was logged since the case began, without systemd's own."""
-        wanted = "-e homesim -e 'kernel: usb' -e modeswitch -e CRON"
-        return self.guest.run(f"journalctl -b -n 400 --no-pager | grep {wanted} | tail -80").stdout
+        said = "-t homesim -t homesim-poll -t homesim-health -t usb_modeswitch"
+        return self.guest.run(f"journalctl -b --no-pager {said}; journalctl -k -b --no-pager -g '^usb 1-' ").stdout
