@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# homesim: make demo shows it at work, make test proves it. Both install what they need (tests/prepare).
+# homesim: make demo shows it at work, make test proves it, make install puts it on a Pi.
+# Each installs the packages it needs (tests/prepare, lib/install.sh).
+
+PREFIX = /usr/local
 
 PYTHON = .venv/bin/python
 # The demo runs with any Python that has gammu: the system's, or the one in .venv.
@@ -8,15 +11,25 @@ ANY = $$(/usr/bin/python3 -c 'import gammu, requests, filelock' 2>/dev/null && e
 # Most tests wait for a stick or a server: more of them at once than there are cores.
 TOGETHER = -n 4 --dist worksteal
 
-.PHONY: help demo test test-quick check bench clean
+.PHONY: help install uninstall purge demo test test-quick test-installed test-chroot test-vm soak-vm check bench clean
 
 help:
+	@echo 'make install     programs, udev rule, usb_modeswitch files, cron file; an upgrade is the same (as root)'
+	@echo 'make uninstall   remove these; configuration and SMS stay (as root)'
+	@echo 'make purge       uninstall, and after a question remove configuration and SMS too (as root)'
 	@echo 'make demo        a few SMS on an emulated stick, and the chat they end up in'
 	@echo 'make test        all tests, on each libgammu there is (some minutes)'
 	@echo 'make test-quick  the same on the first libgammu, without the slow ones (under two minutes)'
+	@echo 'make test-installed   all tests, with the installed programs'
+	@echo 'make test-chroot  install, upgrade, uninstall in fresh Debian systems (as root, about ten minutes)'
+	@echo 'make test-vm     on a real Debian kernel in QEMU, with an emulated stick: USB, udev, cron (SUITE=trixie)'
+	@echo 'make soak-vm     a day in an hour there: 200 SMS, random faults'
 	@echo 'make check       ruff, mypy --strict, the rules of the rooms'
 	@echo 'make bench       homesim, gammu-smsd and smstools side by side (about ten minutes)'
 	@echo 'make clean       remove what these have made'
+
+install uninstall purge:
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' CONFIRM='$(CONFIRM)' sh lib/install.sh $@
 
 demo:
 	@tests/prepare demo
@@ -30,6 +43,21 @@ test-quick:
 	@tests/prepare test
 	$(PYTHON) -m pytest -q $(TOGETHER) -m 'not slow'
 
+test-installed:
+	@tests/prepare test
+	@test -d '$(DESTDIR)$(PREFIX)/lib/homesim/bin' || { echo 'nothing is installed: sudo make install'; exit 2; }
+	HOMESIM_BIN='$(DESTDIR)$(PREFIX)/lib/homesim/bin' $(PYTHON) -m pytest -q $(TOGETHER)
+
+test-chroot:
+	@tests/prepare chroot
+	$(PYTHON) -m pytest -q tests/chroot_install.py
+
+test-vm:
+	@tests/vm/run -m 'not soak'
+
+soak-vm:
+	@tests/vm/run -m soak -rP
+
 check:
 	@tests/prepare test
 	$(PYTHON) -m ruff check
@@ -41,5 +69,5 @@ bench:
 	$(PYTHON) tests/bench.py --readme README.md
 
 clean:
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .chroots .vm .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every test that runs bin/poll runs it on each libgammu there is: the system's and PyPI's."""
+"""Every test that runs bin/poll runs it on each libgammu there is: the system's and PyPI's.
+
+Modules whose subject does not touch libgammu say ONE_LIBGAMMU and run on the first.
+"""
 
 from __future__ import annotations
 
@@ -34,11 +37,11 @@ def _version(python: str) -> str:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "python" in metafunc.fixturenames:
-        first, *others = pythons()
+        first, *others = pythons()[:1] if getattr(metafunc.module, "ONE_LIBGAMMU", False) else pythons()
         # The quick suite runs bin/poll on the first libgammu, and reads the corpus through each.
         marks = [] if metafunc.module.__name__ == "test_corpus" else [pytest.mark.slow]
         parameters = [first, *(pytest.param(other, marks=marks) for other in others)]
-        metafunc.parametrize("python", parameters, ids=[f"libgammu-{_version(p)}" for p in pythons()])
+        metafunc.parametrize("python", parameters, ids=[f"libgammu-{_version(p)}" for p in [first, *others]])
 
 
 def pytest_report_header() -> list[str]:

@@ -119,9 +119,8 @@ class SysfsLayout:
         device = "1-0" if name == "usb1" else name
         for number, interface_class in enumerate(_INTERFACES.get(ids, ("ff",) * _TTY_INTERFACES)):
             interface = self.path(name) / f"{device}:1.{number}"
-            self.watch.make(
-                interface, {"bInterfaceNumber": f"{number:02x}\n", "bInterfaceClass": f"{interface_class}\n"}
-            )
+            attributes = {"bInterfaceNumber": f"{number:02x}\n", "bInterfaceClass": f"{interface_class}\n"}
+            self.watch.make(interface, {**attributes, "uevent": ""})
             self._link(self._bus / "devices" / interface.name, interface)
             if tty is not None and number < _TTY_INTERFACES:
                 self._add_tty(interface, tty if number == 0 else None, skip)
@@ -138,7 +137,7 @@ class SysfsLayout:
         text = f"{os.major(device_number)}:{os.minor(device_number)}"
         self.watch.make(interface / name, {})
         self.watch.make(interface / name / "tty", {})
-        self.watch.make(interface / name / "tty" / name, {"dev": f"{text}\n", "device": interface / name})
+        self.watch.make(interface / name / "tty" / name, {"dev": f"{text}\n", "device": interface / name, "uevent": ""})
         self._link(self.folder / "class/tty" / name, interface / name / "tty" / name)
         self._link(self.folder / "dev/char" / text, interface / name / "tty" / name)
 

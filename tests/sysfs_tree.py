@@ -47,6 +47,8 @@ class Device:
     on_bus: bool = False
     authorized: bool = True
     bound: bool = True
+    cut: bool = False
+    """Its port's power."""
     deaf_until: Cure | None = None
     """Endpoint 0 is silent: what is weaker brings no interface back, though `authorized` reads 1."""
     comes_back_as: str | None = None
@@ -68,7 +70,7 @@ class SysfsTree:
         self.on_write: Callable[[str, str], None] | None = None
         """Called with what was written where, before it has its effect; no lock is held."""
         self.mode_switch: str | None = SERIAL
-        """What an `add` event makes of a stick in storage mode, as udev's rule does; None: nothing."""
+        """What an interface's `add` event makes of a stick in storage mode, as udev's rule does; None: nothing."""
         self.power_switching = True
         """Whether a port's `disable` cuts the power; if not, the stick is only enumerated again."""
         self.symlink_late = False
@@ -206,29 +208,32 @@ class SysfsTree:
     # --- writes and their effects ---
 
     def _written(self, file: Path) -> None:
-        text = self._layout.taken(file)
         where = str(file.relative_to(self.folder))
         with self._changed:
+            text = self._layout.taken(file)
             self._writes.append((where, text))
         if self.on_write is not None:
             self.on_write(where, text)
         with self._event():
             device = self.devices.get(treated(where, text))
             if device is not None:
-                self._take_effect(device, file.name, text)
+                self._take_effect(device, file, text)
 
-    def _take_effect(self, device: Device, attribute: str, text: str) -> None:
-        match attribute, text:
+    def _take_effect(self, device: Device, file: Path, text: str) -> None:
+        match file.name, text:
             case "authorized", ("0" | "1"):
                 self._authorize(device, text == "1")
             case ("bind" | "unbind"), device.name:
-                self._bind(device, attribute == "bind")
+                self._bind(device, file.name == "bind")
             case "disable", "1":
                 self._vanish(device)
-            case "disable", "0" if not device.on_bus:
+                device.cut = True
+                self._layout.watch.set(file, "0\n")  # vhci's hub does not own up to it
+            case "disable", "0" if device.cut:
+                device.cut = False
                 self._appear(device)
                 self._come_back(device, Cure.POWER if self.power_switching else Cure.BIND)
-            case "uevent", "add" if device.ids == STORAGE and self.mode_switch:
+            case "uevent", "add" if device.ids == STORAGE and self.mode_switch and ":" in file.parent.name:
                 self.switch_mode(device.name, self.mode_switch)
 
     def _authorize(self, device: Device, on: bool) -> None:

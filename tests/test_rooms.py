@@ -69,5 +69,6 @@ def test_a_script_has_no_logic(script: object) -> None:
 
 
 def test_every_source_file_says_its_licence() -> None:
-    files = [*(ROOT / "lib").rglob("*.py"), *(ROOT / "tests").rglob("*.py"), *(ROOT / "bin").iterdir()]
+    files = [*(ROOT / "lib").rglob("*.py"), *(ROOT / "tests").rglob("*.py"), ROOT / "lib" / "install.sh"]
+    files += [*(ROOT / "bin").iterdir(), *(ROOT / "udev").iterdir()]
     assert [file.name for file in files if "SPDX-License-Identifier: GPL-2.0-or-later" not in file.read_text()] == []

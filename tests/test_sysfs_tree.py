@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -82,6 +83,17 @@ def reset(tree: SysfsTree, by: Cure) -> None:
         write(tree, file, text)
 
 
+def said(port: PtyPort) -> bytes:
+    """All that a program reads from the port up to the answer to AT."""
+    fd = os.open(port.path, os.O_RDWR | os.O_NOCTTY)
+    os.write(fd, b"AT\r")
+    got = b""
+    while not got.endswith(b"\r\nOK\r\n"):
+        got += os.read(fd, 4096)
+    os.close(fd)
+    return got
+
+
 RESETS = [Cure.AUTHORIZE, Cure.BIND, Cure.POWER]
 
 
@@ -140,6 +152,31 @@ def test_a_port_without_power_has_no_device(tree: SysfsTree, device: Device, por
     assert int((tree.path("1-1.2") / "devnum").read_text()) > devnum
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("bus/usb/devices/1-1.2/authorized", "1"),
+        ("bus/usb/devices/1-1.2/authorized", "2"),
+        ("bus/usb/drivers/usb/bind", "1-1.2"),
+        ("bus/usb/drivers/usb/unbind", "1-1.3"),
+        ("bus/usb/drivers/option/unbind", "1-1.2:1.0"),
+        ("bus/usb/devices/1-1.2/port/disable", "0"),
+        ("bus/usb/devices/1-1.2:1.0/uevent", "add"),
+    ],
+)
+def test_what_changes_nothing(tree: SysfsTree, device: Device, stick: Stick, file: str, text: str) -> None:
+    tty = device.port.tty
+    stick.faults.freeze()
+    write(tree, file, text)
+    assert (device.port.tty, stick.faults.frozen, device.on_bus) == (tty, True, True)
+
+
+@pytest.mark.parametrize("by", RESETS)
+def test_only_a_power_cut_restarts_the_stick(tree: SysfsTree, device: Device, by: Cure) -> None:
+    reset(tree, by)
+    assert said(device.port).startswith(b"\r\n^BOOT:") == (by is Cure.POWER)
+
+
 @pytest.mark.parametrize("until", [*RESETS, Cure.REPLUG, Cure.NEVER])
 @pytest.mark.parametrize("by", [*RESETS, Cure.REPLUG])
 def test_frozen_until_something_as_strong(
@@ -176,12 +213,14 @@ def test_back_in_storage_mode_until_its_mode_is_switched(tree: SysfsTree, device
     assert device.port.tty is None
     assert [i.name for i in tree.path("1-1.2").glob("1-1.2:*")] == ["1-1.2:1.0"]
     tree.mode_switch = None
-    write(tree, "bus/usb/devices/1-1.2/uevent", "add")
+    write(tree, "bus/usb/devices/1-1.2:1.0/uevent", "add")
     assert on_bus(tree)["1-1.2"] == STORAGE, "no rule, no switch"
     tree.mode_switch = SERIAL
-    write(tree, "bus/usb/devices/1-1.2/uevent", "add\n")
+    write(tree, "bus/usb/devices/1-1.2:1.0/uevent", "add\n")
     assert on_bus(tree)["1-1.2"] == SERIAL
-    assert device_of(tree, device.port.path) == "1-1.2"
+    assert said(device.port).startswith(b"\r\n^BOOT:")
+    reset(tree, by)
+    assert device_of(tree, device.port.path) == "1-1.2", "it came back as storage only once"
 
 
 def test_modes_switch_by_themselves(tree: SysfsTree, stick: Stick, port: PtyPort) -> None:
@@ -288,6 +327,10 @@ def test_attributes_that_vanish(tree: SysfsTree, device: Device) -> None:
     with tree.flickering(device.name):
         while len(seen) < 2:
             seen.add(file.exists())
+        while device.port.tty is not None:
+            with contextlib.suppress(FileNotFoundError):
+                (tree.path("1-1.2") / "authorized").write_text("0")
+            assert {text for _, text in tree.writes} <= {"0"}
     assert file.exists()
 
 

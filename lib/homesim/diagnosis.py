@@ -57,7 +57,7 @@ class Evidence:
     def age(self, key: str) -> float:
         """Seconds since something in the status, or since boot; no clock that jumps is in it."""
         at = self.status.get(key)
-        if not isinstance(at, int | float) or at > self.boottime:  # of another boot
+        if not isinstance(at, int | float) or not 0 <= at <= self.boottime:  # of another boot
             return self.boottime
         return self.boottime - at
 
@@ -148,7 +148,7 @@ def _network(seen: Evidence) -> Finding:
 
 
 def _storage(seen: Evidence) -> Finding:
-    memories = dict(seen.status.get("memories", {}))
+    memories = {name: memory for name, memory in seen.status.get("memories", {}).items() if _counted(memory)}
     used = sum(memory["used"] for memory in memories.values())
     full = [name for name, memory in memories.items() if memory["used"] and memory["free"] <= ROOM]
     if hidden := int(seen.status.get("hidden", 0)):
@@ -156,6 +156,10 @@ def _storage(seen: Evidence) -> Finding:
     if full:
         return Finding("storage", f"{' and '.join(full)} full", FAULTS["full"])
     return Finding("storage", f"{used} SMS on the stick")
+
+
+def _counted(memory: Any) -> bool:
+    return isinstance(memory, dict) and all(isinstance(memory.get(key), int) for key in ("used", "free"))
 
 
 def _power(seen: Evidence) -> Finding:

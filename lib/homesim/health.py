@@ -8,6 +8,7 @@ lock, ask the port and climb one step of the ladder.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
@@ -43,14 +44,15 @@ def health(argv: Sequence[str] | None) -> int:
     arguments = _arguments(argv)
     run.log_to(NAME, verbose=arguments.verbose)
     settings = config.load(arguments.config)
-    run.deadline(LIMIT)
+    run.deadline(LIMIT)  # of this process; a child's is its own
     names = config.chosen(settings, arguments.modem, arguments.config)
     checks = [_Check(settings, name, dry=arguments.dry_run) for name in names]
     if arguments.dry_run:
         return max(check.plan() for check in checks)
     code = run.each(NAME, [check.force if arguments.force_reset else check.check for check in checks])
     if url := settings.health.ping_url:
-        ping(url, "\n".join(filter(None, map(_Check.problems, checks))) if code else "")
+        sentences = "\n".join(filter(None, map(_Check.problems, checks)))
+        ping(url, (sentences or "the check failed; the system log says why") if code else "")
     return code
 
 
@@ -79,13 +81,14 @@ class _Check:
 
     def check(self) -> int:
         """Look, tell, act; the exit code."""
+        run.deadline(LIMIT)
         turn = run.Turn(self._settings.paths.run, f"{self._modem.name}.health")
         if not turn.take(wait=0):
             log.info("%s: another check is at work", self._modem.name)
-            return EXIT_OK
-        if put_back(self._bus, self._stick, self._device):
+            return EXIT_TRY_AGAIN if self._faults() else EXIT_OK
+        if put_back(self._bus, recall(self._spool.state("stick")), self._device):
             self._look()
-        self._remember()
+        self._remember(self._bus.of(self._device))
         incident.finish(self._spool)
         every = self._faults()
         faults = [fault for fault in every if fault.kind not in UNTOLD]
@@ -97,18 +100,21 @@ class _Check:
         faults = self._faults()
         if faults and faults[0].reset:
             step = self._incident(faults[0]).step
-            log.warning("%s: would %s", self._modem.name, f"try {STEPS[step - 1]}" if step else "ask the port itself")
+            would = f"try {STEPS[step - 1]}" if 0 < step <= len(STEPS) else "ask the port itself"
+            log.warning("%s: would %s", self._modem.name, would)
         return EXIT_TRY_AGAIN if faults else EXIT_OK
 
     def force(self) -> int:
         """The next step, asked for by hand."""
-        if not self._take_turn():
+        run.deadline(LIMIT)
+        if not run.Turn(self._settings.paths.run, f"{self._modem.name}.health").take() or not self._take_turn():
             return EXIT_TRY_AGAIN
         ladder, before = self._ladder()
         known = incident.load(self._spool)
         step = ladder.next_step(max(0, known.step - 1) if known else 0, before)
         if step == len(STEPS):
             raise TryAgain(self._device, "there is no step to take here; is the stick plugged in?")
+        self._remember(self._stick)
         answer = ladder.climb(STEPS[step])
         log.warning("%s: %s", self._modem.name, answer.problem or "the stick answers")
         return EXIT_TRY_AGAIN if answer.problem else EXIT_OK
@@ -120,10 +126,8 @@ class _Check:
     def _look(self) -> None:
         """All that can be known without opening the port."""
         remembered, several = recall(self._spool.state("stick")), ""
-        others = [modem.device for modem in self._settings.modems.values() if modem.name != self._modem.name]
-        taken = [stick.place for device in others if (stick := self._bus.of(Path(device)))]
         try:
-            found = choose(self._bus, self._device, remembered, self._settings.health.usb, taken)
+            found = choose(self._bus, self._device, remembered, self._settings.health.usb, self._taken())
         except Several as error:
             found, several = None, str(error)
         self._stick = found or remembered
@@ -144,14 +148,20 @@ class _Check:
             level = logging.WARNING if finding.fault else logging.DEBUG
             log.log(level, "%s: %s: %s", self._modem.name, finding.station, finding.sentence)
 
+    def _taken(self) -> list[str]:
+        """Where the other modems' sticks are, or were when their ports were last seen."""
+        others = [modem for modem in self._settings.modems.values() if modem.name != self._modem.name]
+        spools = {other.device: Spool(self._settings.paths.state / other.name, read_only=True) for other in others}
+        sticks = [self._bus.of(Path(device)) or recall(spool.state("stick")) for device, spool in spools.items()]
+        return [stick.place for stick in sticks if stick]
+
     def _faults(self) -> list[Fault]:
         return [finding.fault for finding in self._findings if finding.fault]
 
-    def _remember(self) -> None:
+    def _remember(self, stick: Stick | None) -> None:
         """Which stick it is, for the time when its port is gone. Written when it is another one."""
-        here = self._bus.of(self._device)
-        if here and here.memory != self._spool.state("stick"):
-            self._spool.set_state("stick", here.memory)
+        if stick and stick.memory != self._spool.state("stick"):
+            self._spool.set_state("stick", stick.memory)
 
     def _incident(self, fault: Fault) -> Incident:
         age = next(finding.age for finding in self._findings if finding.fault == fault)
@@ -189,10 +199,10 @@ class _Check:
             return False
         step = ladder.next_step(known.step - 1, before)
         if step == len(STEPS):
-            incident.save(self._spool, known.climbed())
-            return self._reboot(known)
+            return self._reboot(known.climbed())
         known = replace(known, step=step + 2, tried=(*known.tried, STEPS[step]))
         incident.save(self._spool, known)  # before it: a step that kills us is not taken for ever
+        self._remember(self._stick)  # who is switched off and not known to be ours is not put back
         after = ladder.climb(STEPS[step])
         return cured(fault.kind, before, after) and self._over(known, after.used)
 
@@ -205,8 +215,9 @@ class _Check:
     def _reboot(self, known: Incident) -> bool:
         """The last step: systemd's clean reboot (systemd(1), SIGRTMIN+5)."""
         hours = self._settings.health.reboot_after
-        if hours and min(known.age, boottime()) >= hours * 3600:
-            incident.save(self._spool, replace(known, tried=(*known.tried, "reboot")))
+        due = hours > 0 and min(known.age, boottime()) >= hours * 3600
+        incident.save(self._spool, replace(known, tried=(*known.tried, "reboot")) if due else known)
+        if due:
             log.warning("%s: rebooting", self._modem.name)
             os.kill(1, signal.SIGRTMIN + 5)
         return False
@@ -219,9 +230,11 @@ class _Check:
             return True
         seen = status.read(self._settings.paths.run, self._modem.name)
         holder = turn.holder()
-        if holder and holder == seen.get("pid") and boottime() > seen["ends_boottime"] and run.is_poll(holder):
+        over = boottime() > seen.get("ends_boottime", float("inf"))
+        if holder and holder == seen.get("pid") and over and run.is_poll(holder):
             log.warning("%s: homesim-poll (%d) hangs; ended", self._modem.name, holder)
-            os.kill(holder, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended just now
+                os.kill(holder, signal.SIGKILL)
             return turn.take(run.HAND_OVER)
         log.warning("%s: a run holds the lock; looking again in the next check", self._modem.name)
         return False

@@ -24,6 +24,7 @@ from homesim.status import boottime
 
 STATE = "incident"
 DAY = 86400.0
+YEAR = 366 * DAY  # no age by the wall clock is believed beyond this: it jumped
 BACK_OFF, MOST = 600.0, 3600.0  # seconds of peace after the whole ladder was climbed in vain, doubled each time
 _DID = {
     "radio": "switched its radio off and on",
@@ -58,7 +59,7 @@ class Incident:
 
     def climbed(self) -> Incident:
         """The whole ladder did not help: peace for a while, then again."""
-        pause = min(MOST, BACK_OFF * 2**self.rounds)
+        pause = min(MOST, BACK_OFF * 2 ** min(self.rounds, 9))  # a float ends at 2**1024, which is six weeks
         return replace(self, step=0, rounds=self.rounds + 1, not_before=boottime() + pause)
 
 
@@ -69,24 +70,39 @@ def begin(fault: Fault, age: float, stored: int) -> Incident:
 def finish(spool: Spool) -> None:
     """Tell what a check that was killed had still to tell."""
     state = spool.state(STATE)
-    if (alert := state.pop("alert", None)) is not None:
-        _put(spool, str(state.pop("name")), str(alert))
+    alert, name = state.pop("alert", None), state.pop("name", None)
+    if isinstance(alert, str) and isinstance(name, str):
+        _put(spool, name, alert)
         spool.set_state(STATE, state)
 
 
 def load(spool: Spool) -> Incident | None:
-    """The incident under way, None when there is none."""
+    """The incident under way, None when there is none, or what is kept of it is damaged."""
     state = spool.state(STATE)
     try:
         fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in state.items()}
         incident = Incident(**fields)
+        if not _sound(incident):
+            return None
     except TypeError:
         return None
     if incident.boot == _boot():
         return incident
     told = boottime() if incident.told >= 0 else -1.0
-    since = boottime() - max(0.0, time.time() - incident.began)  # by the wall clock, which is all that there is
+    age = time.time() - incident.began  # by the wall clock, which is all that there is
+    since = boottime() - (age if 0 < age < YEAR else 0.0)
     return replace(incident, boot=_boot(), since=since, told=told, not_before=0.0)
+
+
+def _sound(incident: Incident) -> bool:
+    whole = (incident.checks, incident.step, incident.rounds, incident.stored)
+    seconds = (incident.began, incident.since, incident.told, incident.not_before)
+    words = (incident.what, incident.boot, *incident.tried, *incident.needs)
+    return (
+        all(isinstance(number, int) and 0 <= number < 1e9 for number in whole)
+        and all(isinstance(number, int | float) and abs(number) < 1e10 for number in seconds)
+        and all(isinstance(word, str) for word in words)
+    )
 
 
 def save(spool: Spool, incident: Incident, alert: str = "") -> None:
@@ -139,11 +155,11 @@ def _story(incident: Incident, faults: Sequence[Fault]) -> str:
 
 
 def _began(incident: Incident) -> str:
-    return f"{incident.what} {_clock(incident.began)}."
+    return f"{incident.what} {_clock(time.time() - incident.age)}."  # the clock may have been set since
 
 
 def _done(incident: Incident) -> str:
-    counted = Counter(_DID[step] for step in incident.tried)
+    counted = Counter(_DID[step] for step in incident.tried if step in _DID)
     parts = [f"{did}{_TIMES[n] if n < len(_TIMES) else f' {n} times'}" for did, n in counted.items()]
     return f"I {' and '.join(parts)}." if parts else ""
 

@@ -19,7 +19,7 @@ import gammu
 from homesim import config
 from homesim.errors import TryAgain
 from homesim.listing import lists, slots
-from homesim.wire import Wire, value
+from homesim.wire import Wire, radio_on, value
 
 T = TypeVar("T")
 
@@ -85,7 +85,7 @@ class Modem:
         self._wire.command("AT+CMEE=1", PROBE)  # errors by number
         self._wire.command("AT^CURC=0", PROBE)  # none of Huawei's own reports
         self._wire.command("AT+CNMI=2,1,0,0,0", PROBE)  # TS 27.005 3.4.1: +CMTI for each SMS stored
-        radio_on(self._wire)
+        radio_on(self._wire, PROBE)
         lines = self._wire.command("AT+CPIN?", PROBE)
         if lines == ("OK",):  # a late answer to the run before us put all of them out of step
             raise Stuck(self._settings.device, "the stick answers what was asked before")
@@ -227,12 +227,6 @@ class Modem:
             raise TryAgain(self._settings.device, "the stick has gone") from None
         finally:
             self._busy_until = float("inf")
-
-
-def radio_on(wire: Wire) -> None:
-    """Put back what a health check that was killed in the middle of a radio cycle left off (TS 27.007 8.2)."""
-    if value(wire.command("AT+CFUN?", PROBE), "+CFUN:")[:1] in ("0", "4"):
-        wire.command("AT+CFUN=1", CALL)
 
 
 def _text(error: gammu.GSMError) -> str:

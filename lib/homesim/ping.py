@@ -33,6 +33,6 @@ def _ping(url: str, problems: str) -> None:
         try:
             with opener.open(target, data=problems.encode() or None, timeout=WAIT / TRIES):
                 return
-        except (OSError, ValueError) as error:
+        except Exception as error:  # http.client has its own: the server may say anything
             reason = type(error).__name__  # its text may hold the URL, and who has that can ping
     log.warning("ping_url: %s", reason)

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from homesim.errors import TryAgain
-from homesim.wire import Wire, value
+from homesim.wire import RADIO, Wire, radio_on, value
 
 ANSWER = 5.0  # seconds: a slow stick takes 1 s an answer
-RADIO = 20.0  # seconds for the radio to go off or on
 LOOK = 60.0  # seconds for all of them; then the stick is not healthy, slow as it may be
 CLOSE = 40.0  # seconds that the kernel may need to close a port whose stick takes nothing
 _REGISTERED = {"1", "5", "6", "7", "9", "10"}  # TS 27.007 7.2: home, roaming; SMS only; without CSFB
@@ -44,7 +43,10 @@ def cycle_radio(device: str) -> Answer:
 
 
 def _look(device: str) -> Answer:
-    return _ask(Wire(device, str))
+    wire = Wire(device, str)
+    wire.command("AT", ANSWER)
+    radio_on(wire, ANSWER)
+    return _ask(wire)
 
 
 def _cycle_radio(device: str) -> Answer:
@@ -57,7 +59,6 @@ def _cycle_radio(device: str) -> Answer:
 
 
 def _ask(wire: Wire) -> Answer:
-    wire.command("AT", ANSWER)
     wire.command("AT+CMEE=1", ANSWER)  # errors by number
     sim = wire.command("AT+CPIN?", ANSWER)
     states = [value(wire.command(f"AT+{name}?", ANSWER), f"+{name}:") for name in ("CREG", "CGREG", "CEREG")]

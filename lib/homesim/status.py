@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 EVERY = 5.0
+_KINDS = {"pid": int, "ends_boottime": float, "stored": int, "hidden": int, "memories": dict}  # what is reckoned with
 
 log = logging.getLogger(__name__)
 
@@ -65,9 +66,11 @@ def boottime() -> float:
 
 
 def read(run: Path, modem: str) -> dict[str, Any]:
-    """The status that the last run left; {} when there is none."""
+    """The status that the last run left, without what is damaged; {} when there is none."""
     try:
         fields = json.loads((run / f"{modem}.json").read_bytes())
     except (OSError, ValueError):
         return {}
-    return fields if isinstance(fields, dict) else {}
+    if not isinstance(fields, dict):
+        return {}
+    return {key: value for key, value in fields.items() if isinstance(value, _KINDS.get(key, object))}

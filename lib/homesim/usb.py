@@ -24,6 +24,7 @@ from homesim.errors import TryAgain
 VENDORS = ("12d1", "3566")  # Huawei, and Brovi, which sells its sticks now
 RETURN = 10.0  # seconds until a stick that is switched on has its port: 0.3 s, and 1.7 s for udev's link
 _HUB = "09"  # bDeviceClass
+_IDS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
 
 log = logging.getLogger(__name__)
 
@@ -69,10 +70,10 @@ class Bus:
     def at(self, place: str) -> Stick | None:
         """The device in a place, None when there is none, or a hub."""
         folder = self._devices / place
-        vendor, product = _read(folder / "idVendor"), _read(folder / "idProduct")
-        if not vendor or not product or _read(folder / "bDeviceClass") == _HUB:
+        ids = f"{_read(folder / 'idVendor')}:{_read(folder / 'idProduct')}"
+        if not _IDS.fullmatch(ids) or _read(folder / "bDeviceClass") == _HUB:
             return None
-        return Stick(place, f"{vendor}:{product}", *self._mode(folder))
+        return Stick(place, ids, *self._mode(folder))
 
     def of(self, device: Path) -> Stick | None:
         """The stick that a tty belongs to; None when the tty is not there, or on no USB device."""
@@ -88,7 +89,7 @@ class Bus:
 
     def low_voltage(self) -> bool:
         """Whether the Raspberry Pi sees too low a voltage now (the kernel's raspberrypi-hwmon)."""
-        sensors = self._sysfs.glob("class/hwmon/*/name")
+        sensors = _glob(self._sysfs, "class/hwmon/*/name")
         return any(_read(s) == "rpi_volt" and _read(s.parent / "in0_lcrit_alarm") == "1" for s in sensors)
 
     def authorize(self, stick: Stick, *, on: bool) -> None:
@@ -112,32 +113,33 @@ class Bus:
         _write(self._port(stick.place) / "disable", "0" if on else "1")
 
     def replay(self, stick: Stick) -> None:
-        """Let udev see its plug again: links that are missing, a mode switch that never came."""
+        """Let udev see its plug again: its interfaces for a mode switch that never came, its ttys for their links."""
         self._guard(stick)
-        for uevent in (
-            self._devices / stick.place / "uevent",
-            *(self._sysfs / "class/tty" / tty / "uevent" for tty in stick.ttys),
-        ):
+        folder = self._devices / stick.place
+        for uevent in (*folder.glob(f"{stick.place}:*/uevent"), *folder.glob(f"{stick.place}:*/tty*/tty/*/uevent")):
             _write(uevent, "add")
 
     def restore(self, stick: Stick) -> bool:
-        """Put back what a run that was killed in the middle of a reset left off. True when there was something."""
+        """Put back what a run that was killed in the middle of a reset left off. True when there was something.
+
+        Not known for a port without power, whose `disable` may read 0 all the same: it is switched on at any rate.
+        """
         folder = self._devices / stick.place
         there = self.at(stick.place)
-        if there and there.vendor != stick.vendor:
-            return False
-        if left := _read(self._port(stick.place) / "disable") == "1":
+        if not folder.exists() and self.switchable(stick):
             self.power(stick, on=True)
-        elif left := _read(folder / "authorized") == "0":
+        if there is None or there.vendor != stick.vendor:
+            return False
+        if left := there.mode == "off":
             self.authorize(stick, on=True)
-        elif left := (folder / "authorized").exists() and not (folder / "driver").exists():
+        elif left := not (folder / "driver").exists():
             self.bind(stick, on=True)
         return left
 
     def _mode(self, folder: Path) -> tuple[str, tuple[str, ...]]:
         """What its interfaces make of it: sticks come with far too many product ids to know them all."""
-        interfaces = sorted(folder.glob(f"{folder.name}:*"))
-        ttys = tuple(tty.name for interface in interfaces for tty in sorted(interface.glob("tty*")))
+        interfaces = _glob(folder, f"{folder.name}:*")
+        ttys = tuple(tty.name for interface in interfaces for tty in _glob(interface, "tty*"))
         classes = {_read(interface / "bInterfaceClass") for interface in interfaces} - {""}
         if _read(folder / "authorized") == "0":
             return "off", ()
@@ -169,8 +171,9 @@ def choose(
     """
     if stick := bus.of(device):
         return stick
-    if remembered and (stick := bus.at(remembered.place)) and stick.vendor == remembered.vendor:
-        return stick
+    here = bus.at(remembered.place) if remembered and remembered.place not in taken else None
+    if here and remembered and here.vendor == remembered.vendor:
+        return here
     vendors = {wanted[:4]} if wanted else {remembered.vendor} if remembered else VENDORS
     found = [stick for stick in bus.sticks() if stick.place not in taken and stick.vendor in vendors]
     if wanted:  # in another mode it has other ids
@@ -184,7 +187,7 @@ def choose(
 def recall(state: Mapping[str, object]) -> Stick | None:
     """What `Stick.memory` keeps of a stick for the time when its port is gone."""
     place, ids = str(state.get("place")), str(state.get("ids"))
-    if re.fullmatch(r"\d+-\d+(\.\d+)*", place) and re.fullmatch(r"[0-9a-f]{4}:[0-9a-f]{4}", ids):
+    if re.fullmatch(r"\d+-\d+(\.\d+)*", place) and _IDS.fullmatch(ids):
         return Stick(place, ids)
     return None
 
@@ -209,6 +212,14 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="ascii", errors="replace").strip()
     except OSError:
         return ""
+
+
+def _glob(folder: Path, pattern: str) -> list[Path]:
+    """What fits, sorted; none when the folder vanishes meanwhile (Python 3.13 never raises, 3.11 does)."""
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
 
 
 def _write(path: Path, text: str) -> None:

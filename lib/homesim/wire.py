@@ -38,6 +38,7 @@ _REASONS = {
     errno.EWOULDBLOCK: "another program holds the port; run homesim-doctor",
     errno.EIO: "the stick has gone",
 }
+RADIO = 20.0  # seconds for the radio to go off or on
 _WRITE = 10.0  # seconds in which a living stick takes a command
 
 
@@ -185,6 +186,12 @@ def _unasked(line: str, command: str) -> bool:
     if name and not _FINAL.fullmatch(line):
         return name[0] not in command.upper()
     return line in _CALLS
+
+
+def radio_on(wire: Wire, seconds: float) -> None:
+    """Put back what a health check that was killed in the middle of a radio cycle left off (TS 27.007 8.2)."""
+    if value(wire.command("AT+CFUN?", seconds), "+CFUN:")[:1] in ("0", "4"):
+        wire.command("AT+CFUN=1", RADIO)
 
 
 def value(answer: Sequence[str], prefix: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from vm.house import CRON, House
+from vm.house import House
 from vm.huawei import SERIAL, STORAGE, Cure
 
 LONG = 900.0  # seconds for an incident
@@ -17,18 +17,9 @@ LONG = 900.0  # seconds for an incident
 @pytest.fixture
 def cared(house: House) -> House:
     """A house whose stick works, and whose health is looked at each minute."""
-    watch_each_minute(house)
+    house.watch_each_minute()
     house.in_use()
     return house
-
-
-def watch_each_minute(house: House) -> None:
-    house.guest.check(f"sed -i 's|^\\*/5 |* |' {CRON} && grep -q '^\\* .*homesim-health' {CRON}")
-
-
-def alerts(house: House) -> list[str]:
-    """The messages of the chat that are not SMS."""
-    return [sent.text for sent in house.api.sent if "#" not in sent.text]
 
 
 def test_freeze_that_authorized_cures(cared: House) -> None:
@@ -39,7 +30,7 @@ def test_freeze_that_authorized_cures(cared: House) -> None:
     cared.arrives(cared.sms("Afterwards"))
     cared.settled()
     assert cared.stick.configured == configured + 1
-    first, last = alerts(cared)
+    first, last = cared.alerts()
     assert "I reset it" not in first
     assert "I reset it." in last
     assert [cared.times(mark) for mark in during] == [1, 1]
@@ -52,8 +43,8 @@ def test_freeze_that_only_power_cures(cared: House) -> None:
     cared.arrives("stopped answering", "All is well again", during, timeout=LONG)
     cared.settled()
     assert cared.stick.faces == [STORAGE, SERIAL, STORAGE, SERIAL]
-    assert len(alerts(cared)) == 2
-    assert "cut its power" in alerts(cared)[1]
+    assert len(cared.alerts()) == 2
+    assert "cut its power" in cared.alerts()[1]
 
 
 def test_freeze_that_only_a_hand_cures(cared: House) -> None:
@@ -65,7 +56,7 @@ def test_freeze_that_only_a_hand_cures(cared: House) -> None:
     cared.stick.plug()
     cared.arrives("All is well again", during, timeout=LONG)
     cared.settled()
-    assert len(alerts(cared)) == 2
+    assert len(cared.alerts()) == 2
 
 
 def test_back_in_storage_mode_after_a_reset(cared: House) -> None:

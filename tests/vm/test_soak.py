@@ -20,7 +20,6 @@ from botapi import gateway, lost_answer, too_many, truncated
 from stick import Registration
 from vm.house import House
 from vm.huawei import Cure
-from vm.test_heal import alerts, watch_each_minute
 
 pytestmark = pytest.mark.soak
 
@@ -49,7 +48,7 @@ FAULTS: dict[str, Callable[[House], object]] = {
 def test_a_day_in_an_hour(house: House) -> None:
     chance = random.Random(SEED)
     random.seed(SEED)
-    watch_each_minute(house)
+    house.watch_each_minute()
     house.in_use()
     begin = time.monotonic()
     times = sorted(chance.uniform(0, MINUTES * 60) for _ in range(COUNT))
@@ -68,6 +67,6 @@ def test_a_day_in_an_hour(house: House) -> None:
     house.settled()
     counted = Counter(house.times(mark) for mark in marks)
     print(f"in the chat so often: {dict(counted)}; possible repeats: {house.times('possible repeat')}")
-    print("\n".join(alerts(house)))
+    print("\n".join(house.alerts()))
     unsaid = [sent.text for sent in house.api.sent if "possible repeat" not in sent.text]
     assert all(sum(mark in text for text in unsaid) <= 1 for mark in marks)
