@@ -100,6 +100,7 @@ class Huawei:
             self._used = self._was_reset = False
             self._attach(server.getsockname()[1])
             connection, _ = server.accept()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._lock:
             self._link = Link(connection, self)
             self._link.start()

@@ -54,7 +54,6 @@ class Link:
     """A cable between a device and vhci-hcd, until `cut` or until the host lets go."""
 
     def __init__(self, connection: socket.socket, device: Device) -> None:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = connection
         self._device = device
         self._lock = threading.RLock()
