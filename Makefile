@@ -25,7 +25,7 @@ help:
 	@echo 'make test-vm     on a real Debian kernel in QEMU, with an emulated stick: USB, udev, cron (SUITE=trixie)'
 	@echo 'make soak-vm     a day in an hour there: 200 SMS, random faults'
 	@echo 'make check       ruff, mypy --strict, the rules of the rooms'
-	@echo 'make bench       homesim, gammu-smsd and smstools side by side (about ten minutes)'
+	@echo 'make bench       homesim, gammu-smsd and smstools side by side (about a quarter of an hour)'
 	@echo 'make clean       remove what these have made'
 
 install uninstall purge:

@@ -21,6 +21,7 @@ measured for each system, one after another:
   lost, repeated   by the serial number in each text
   idle       CPU seconds a minute, the start of Python included; resident memory
   drain      from the start to the last of a full SIM's 50 SMS
+  calls      homesim only: the latency again while a call comes in each third of a period
   backlog    homesim only: 300 SMS in the spool when Telegram comes back
 
 homesim is started as cron starts it: a new bin/poll each period, while the one before still
@@ -30,7 +31,7 @@ runs, so the hand-over is measured too. A system that is not installed is said t
 exit codes: 0 the targets of the issue are met; 1 one is missed; 2 usage; 130 Ctrl-C
 
 examples:
-  tests/bench.py --readme README.md        the real thing, about 11 minutes
+  tests/bench.py --readme README.md        the real thing, about 14 minutes
   tests/bench.py --period 20 --minutes 6   shorter: cron's minute and linger are scaled alike
   tests/bench.py --quick                   a smoke test, about a minute
 """

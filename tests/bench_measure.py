@@ -13,6 +13,7 @@ import random
 import re
 import select
 import tempfile
+import threading
 import time
 import tty
 import urllib.parse
@@ -34,6 +35,7 @@ PROFILE, LATENCY = "E3372", 0.02
 SIM = 50  # slots of its SIM
 SAMPLE = 0.25  # seconds between two looks at the resident memory
 PROBES = 0.3, 0.8  # seconds after cron's tick at which an SMS arrives in any case: the hand-over
+CALLS = 3  # in a period: each 20 s of cron's minute
 PATIENCE = 60.0  # seconds after the last arrival until what is not there is lost
 SEED = 2
 
@@ -87,6 +89,7 @@ class Result:
     drain: float | None  # seconds, infinite: not all came within PATIENCE; None: not measured
     own: float  # of one core, what stick, stand-in and measuring took while SMS arrived
     backlog: Backlog | None = None
+    with_calls: Arrivals | None = None
 
 
 class Lab:
@@ -145,6 +148,34 @@ def measure(system: System, extent: Extent) -> Result:
         own = (time.process_time() - before[0]) / (time.monotonic() - before[1])
     slow = extent.smoke and system.every is None
     return Result(system, idle, arrivals, None if slow else _drain(system, extent.drain), own)
+
+
+def measure_calls(system: System, extent: Extent) -> Arrivals:
+    """The same arrivals again, from a tick of cron's on, while calls come in."""
+    with lab() as here, system.running(here.place) as family:
+        time.sleep(max(0.0, family.started + extent.period - time.monotonic()))
+        with _calling(here.stick, extent.period / CALLS):
+            return _arrivals(here, family, extent)
+
+
+@contextlib.contextmanager
+def _calling(stick: Stick, every: float) -> Iterator[None]:
+    """A call each so many seconds, each of another number; it rings for half a minute if nobody rejects it."""
+    over = threading.Event()
+
+    def calling() -> None:
+        number = 0
+        while not over.wait(every):
+            number += 1
+            stick.call(f"+4930{100000 + number}")
+
+    thread = threading.Thread(target=calling, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _idle(family: Family, begin: float, seconds: float) -> Idle:
@@ -266,5 +297,6 @@ def run(systems: Sequence[System], extent: Extent) -> Iterator[Result | System]:
             continue
         result = measure(system, extent)
         if system is systems[0]:
-            result = replace(result, backlog=measure_backlog(system, extent.backlog))
+            backlog = measure_backlog(system, extent.backlog)
+            result = replace(result, backlog=backlog, with_calls=measure_calls(system, extent))
         yield result

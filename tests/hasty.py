@@ -12,9 +12,10 @@ from pathlib import Path
 if __name__ == "__main__":
     program = Path(sys.argv.pop(1)).resolve()
     sys.path.insert(0, str(program.parent.parent / "lib"))
-    from homesim import health, ladder, port, usb
+    from homesim import health, ladder, port, run, usb
 
-    ladder.PAUSE = ladder.PAUSE_POWER = 0.25  # as long as sysfs_tree.py needs to see both of two writes
+    ladder.PAUSE = ladder.PAUSE_POWER = 0.3  # sysfs_tree sees one write of two that come too close
+    run.HAND_OVER = 2.0
     ladder.SETTLE = usb.RETURN = 2.0
     ladder.ANSWER = ladder.REGISTER = 0.2
     port.ANSWER = 1.0

@@ -24,13 +24,15 @@ from pathlib import Path
 
 from at_line import clean
 from pty_port import PtyPort
-from stick_commands import Answer, Commands, framed
+from stick_calls import ENDS, Call
+from stick_commands import MISSED, Answer, Commands, framed
 from stick_faults import Cure, Faults, Registration, Sim, Trouble
 from stick_profiles import PROFILES, Profile
 from stick_state import State
 from stick_store import UNREAD, Slot
 
 __all__ = [
+    "ENDS",
     "PROFILES",
     "Command",
     "Cure",
@@ -86,6 +88,49 @@ class Stick:
         with self._changed:
             self._waiting.append(Slot(pdu, UNREAD))
             self._network_changed()
+
+    def call(
+        self,
+        number: str = "+4930123456",
+        *,
+        rings: int = 6,
+        every: float = 5.0,
+        clip: bytes = b"",
+        ends: tuple[bytes, ...] = ENDS,
+        deaf: bool = False,
+    ) -> Call:
+        """A call from the air: it rings until the caller gives up after so many RINGs, or the host hangs up.
+
+        `number` "": withheld; `clip`: the +CLIP line instead of the one that belongs to the number; `ends`: what the
+        stick says when it is over; `deaf`: to AT+CHUP and ATH, which it answers well. While another call rings
+        this one waits.
+        """
+        call = Call(number, clip, rings, every, ends, deaf=deaf)
+        threading.Thread(target=self._ring, args=(call,), daemon=True).start()
+        return call
+
+    def _ring(self, call: Call) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._state.call is None)
+            self._state.call = call
+        while call.rings_on():
+            with self._changed:
+                for line in call.lines(crc=self._state.settings["+CRC"], clip=self._state.settings["+CLIP"]):
+                    self.say(line)
+                self._changed.notify_all()
+            call.pause()
+        with self._changed:
+            self._state.missed = [call.number, *self._state.missed][:MISSED]
+            self._state.call = None
+            for line in call.ends:
+                self.say(line)
+            self._changed.notify_all()
+        call.over.set()
+
+    def miss(self, number: str) -> None:
+        """A call that was over before anybody could hear it: only the list of missed calls has it."""
+        with self._changed:
+            self._state.missed = [number, *self._state.missed][:MISSED]
 
     def store(self, memory: str, index: int | None, pdu: str, stat: int = UNREAD) -> int:
         """Put a PDU straight into a slot (None: the lowest free one), unnoticed; return the slot.
@@ -281,6 +326,7 @@ class Stick:
 _STDIN_HELP = """\
 lines on stdin, while it runs:
   deliver HEX   an SMS from the air: a PDU in hex, with the SMSC
+  call NUMBER   it rings, six times at most; no number: it is withheld
   say TEXT      an unsolicited line, as in: say ^RSSI:20
   unplug, plug  the port vanishes, and comes back with the stick restarted
   freeze, thaw  the stick stops answering, and answers again
@@ -344,8 +390,9 @@ def _print_received(phase: str, text: str) -> None:
 
 def _obey_stdin(stick: Stick, port: PtyPort) -> bool:
     """Obey lines until `quit` (True) or the end of stdin (False)."""
-    actions: Mapping[str, Callable[[str], None]] = {
+    actions: Mapping[str, Callable[[str], object]] = {
         "deliver": stick.deliver,
+        "call": stick.call,
         "say": lambda text: stick.say(text.encode()),
         "unplug": lambda _: port.unplug(),
         "plug": lambda _: port.plug(),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from stick_calls import Call
 from stick_faults import Faults, Registration, Sim
 from stick_profiles import Profile
 from stick_store import Store
@@ -34,7 +35,6 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "+CRC": Setting("(0-1)", "0"),
         "+CCWA": Setting("(0-1)", "0"),
         "+CUSD": Setting("(0-2)", "0"),
-        "+CPBS": Setting('("SM","ON")', '"SM"'),
         "^CURC": Setting("(0-1)", "1"),
     }
 )
@@ -49,6 +49,10 @@ class State:
         self.store = Store(profile.sizes, profile.first_slot)
         self.pin_tries_left = 3
         self._pin = pin
+        self.missed: list[str] = []
+        """The callers in the phonebook MC, the last one first; that it outlives a restart is assumed."""
+        self.call: Call | None = None
+        """The call that rings."""
         self.power_on()
 
     def power_on(self) -> None:
@@ -64,6 +68,7 @@ class State:
         self.echo = True
         self.settings = {name: setting.default for name, setting in SETTINGS.items()}
         self.operator_format = 0
+        self.phonebook = "SM"
 
     @property
     def receive_memory(self) -> str:

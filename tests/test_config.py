@@ -60,7 +60,7 @@ def test_every_key_is_in_the_example(tmp_path: Path) -> None:
 def test_the_defaults(tmp_path: Path) -> None:
     loaded = load(tmp_path, MINIMAL)
     assert loaded.telegram.api_url == "https://api.telegram.org"
-    assert loaded.modems["home"].connection == "dku2at"
+    assert (loaded.modems["home"].connection, loaded.modems["home"].calls) == ("dku2at", "hangup")
     assert (loaded.poll.linger, loaded.poll.multipart_wait) == (55, 600)
     assert (loaded.paths.state, loaded.paths.run) == (Path("/var/lib/homesim"), Path("/run/homesim"))
 
@@ -75,6 +75,7 @@ def test_all_mistakes_are_reported_at_once_each_with_its_key(tmp_path: Path) -> 
         api_url = "ftp://x"
         [modem.home]
         pin = 1234
+        calls = "Hangup"
         [modem."../etc"]
         device = "/dev/sms"
         [poll]
@@ -86,7 +87,7 @@ def test_all_mistakes_are_reported_at_once_each_with_its_key(tmp_path: Path) -> 
     keys = [problem.split(":")[0] for problem in problems(tmp_path, text)]
     assert sorted(keys) == sorted([
         "extra", "telegram.token", "telegram.chat_id", "telegram.colour", "telegram.api_url", "modem.home.device",
-        "modem.home.pin", "modem.../etc", "poll.linger", "poll.multipart_wait", "paths.state",
+        "modem.home.pin", "modem.home.calls", "modem.../etc", "poll.linger", "poll.multipart_wait", "paths.state",
     ])  # fmt: skip
 
 

@@ -7,6 +7,7 @@ same is done on a real kernel in the VM. FAULTS is the table in the README: what
 
 from __future__ import annotations
 
+import json
 import resource
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -165,3 +166,17 @@ class TestHealthy:
         assert len(clinic.stick.commands) == asked
         # The promise is 0.15 s; measured 0.08 s. A machine that is four times slower still passes.
         assert spent.ru_utime - used.ru_utime + spent.ru_stime - used.ru_stime < 0.6
+
+
+def test_a_call_that_poll_cannot_end(clinic: Clinic) -> None:
+    """What poll's status says of it is written here: to ring for that long takes that long."""
+    assert clinic.check() == 0
+    status = clinic.status()
+    (clinic.run_folder / "home.json").write_text(json.dumps({**status, "call": 300}))
+    assert clinic.health() == 75
+    assert clinic.incident()["what"] == FAULTS["call"].what
+    asked = len(clinic.stick.commands)
+    assert clinic.health() == 75  # whether it helped is for poll to say
+    assert "AT+CFUN=4" in [command.text for command in clinic.stick.commands[asked:]]
+    (clinic.run_folder / "home.json").write_text(json.dumps(status))
+    assert clinic.health() == 0

@@ -23,6 +23,7 @@ from pty_port import PtyPort
 from rig import BIN
 from stick import Registration, Sim, Stick, Trouble
 from sysfs_tree import HILINK, STORAGE, Cure
+from test_health import pulled_out
 from test_health_ping import SECRET, Switch, switch
 
 __all__ = ["switch"]
@@ -157,7 +158,7 @@ class TestLadder:
         silent(clinic)
         rounds, tried = [], 0
         for _ in range(3):
-            taken = []
+            taken: list[str] = []
             while not taken or clinic.incident()["step"]:
                 assert check(clinic) == 75
                 assert len(clinic.steps()) - tried <= 1
@@ -175,6 +176,7 @@ class TestLadder:
         assert rounds == [["authorize", "bind", "power"]] * 3
         assert len(list((clinic.state / "new").iterdir())) == 1  # one alert, and poll never sent it
 
+    @pytest.mark.slow
     def test_the_step_is_on_disk_before_it_is_taken(self, clinic: Clinic) -> None:
         seen(clinic)
         clinic.health()
@@ -187,6 +189,7 @@ class TestLadder:
 
 
 class TestOtherDevices:
+    @pytest.mark.slow
     def test_two_that_could_be_it(self, clinic: Clinic, tmp_path: Path) -> None:
         other = Stick()
         clinic.tree.plug(other, PtyPort(other, tmp_path / "other"), at="1-1.3")
@@ -213,13 +216,14 @@ class TestOtherDevices:
         seen(clinic)
         (clinic.run_folder / "away.json").write_bytes((clinic.run_folder / "home.json").read_bytes())
         assert clinic.health() == 0  # remembers both
-        clinic.tree.unplug(PLACE)
+        pulled_out(clinic)
         clinic.tree.switch_mode("1-1.3", HILINK)
         for _ in range(5):
             assert clinic.health("--modem", "home") == 75
         assert clinic.tree.writes_to("1-1.3") == []
         assert clinic.tree.writes_to(PLACE) != []
 
+    @pytest.mark.slow
     def test_no_usb_at_all(self, clinic: Clinic) -> None:
         """A modem on a HAT: the radio, and then nothing is left to do."""
         clinic.config.write_text(clinic.config.read_text().replace(str(clinic.tree.folder), f"{clinic.folder}/none"))
@@ -236,6 +240,7 @@ class TestOtherDevices:
 
 
 class TestPoll:
+    @pytest.mark.slow
     def test_one_that_lingers_hands_over(self, clinic: Clinic) -> None:
         clinic.configure(poll="linger = 2")
         silent(clinic, Cure.AUTHORIZE)
@@ -247,6 +252,7 @@ class TestPoll:
             assert poll.wait(30) == 0
         assert clinic.poll().returncode == 0
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("over", [True, False])
     def test_one_that_hangs_is_ended_when_its_time_is_over(self, clinic: Clinic, over: bool) -> None:
         clinic.configure(poll="linger = 0")
@@ -259,10 +265,13 @@ class TestPoll:
             assert (poll.poll() == -signal.SIGKILL) == over
         assert clinic.poll().returncode == 0
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("pid", ["its own", "another", "none"])
     def test_a_holder_that_is_not_poll_is_left(self, clinic: Clinic, pid: str) -> None:
         clinic.configure(poll="linger = 0")
-        program = "import fcntl, sys, time; fcntl.flock(f := open(sys.argv[1], 'w'), 2)\nprint(f, flush=True); time.sleep(99)"
+        program = (
+            "import fcntl, sys, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); print(flush=True); time.sleep(99)"
+        )
         clinic.run_folder.mkdir(mode=0o700)
         command = [clinic.python, "-c", program, str(clinic.run_folder / "home.lock")]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:

@@ -35,6 +35,7 @@ RUNS = 5  # after the kill, until one says that all is well
 PRIVATE = {stat.S_IFDIR: 0o700, stat.S_IFREG: 0o600}
 PIN = "1234"
 SUPERGROUP = -1001234567890
+CALLER = "+4930123456"
 
 Prepare = Callable[[Rig], None]
 
@@ -140,6 +141,17 @@ def _migrated(rig: Rig) -> None:
     rig.api.chats[SUPERGROUP] = Chat(SUPERGROUP, "supergroup")
 
 
+def _ringing(rig: Rig) -> None:
+    _folders(rig)
+    rig.stick.call(CALLER, rings=10**6, every=0.02)
+
+
+def _rang(rig: Rig) -> None:
+    """A run was killed while it rang, a long time ago: the message, and so its name, is the same each time."""
+    ringing = {"began": pdus.TIME.timestamp(), "caller": CALLER, "counted": False}
+    Spool(rig.state).set_state("calls", {"ringing": ringing})
+
+
 OLD_TEXTS = [f"Old news, number {number}" for number in range(5)]
 SCENARIOS = {
     "first": Scenario(_first, ["482913"], ("run file", "file")),
@@ -155,6 +167,9 @@ SCENARIOS = {
     "completed": Scenario(_other_half, ["".join(LETTER), f"{LETTER[0]}[…]"], poll="multipart_wait = 0"),
     "refused": Scenario(_refused, OLD_TEXTS[:1], refused=True),
     "limited": Scenario(_limited, OLD_TEXTS[:1]),
+    # Its message has the time in its name, which no two runs share; so that is killed at in the other scenario.
+    "ringing": Scenario(_ringing, [CALLER], ("calls", "hang-up", "request")),
+    "rang": Scenario(_rang, [CALLER], ("file",)),
     "migrated": Scenario(_migrated, OLD_TEXTS[:1]),
 }
 SLOW = [(name, kind) for name, scenario in SCENARIOS.items() for kind in scenario.kinds]
@@ -286,7 +301,9 @@ def _of_kind(record: Record, kind: str) -> list[Step]:
 def _kind(step: Step) -> str:
     """A file operation of the spool, one in the run folder (the same in each scenario), a command, a request."""
     if isinstance(step, HookStep):
-        return step.kind
+        return "hang-up" if step.text == "AT+CHUP" else step.kind
+    if re.search(r"home/(tmp/)?calls", step.path):
+        return "calls"
     return "run file" if step.path.split("/")[0] == "run" else "file"
 
 

@@ -176,7 +176,7 @@ def test_a_code_is_whole_in_one_draft_with_its_button(what: sms.Message) -> None
         return
     (draft,) = marked
     assert pieces(draft, "code") == [message.clean(what.text)[code.start : code.end]]
-    assert draft.copy == code.value
+    assert draft.copy == (code.value,)
 
 
 @pytest.mark.parametrize("code", ["482913", "123 456", "1 2 3 4 5 6"])
@@ -206,12 +206,15 @@ def test_a_possible_repeat_is_cut_at_the_same_places(what: sms.Message) -> None:
 
 
 @SETTINGS
-@given(texts, notes)
-def test_an_alert_fits(text: str, more: list[str]) -> None:
-    drafts = message.render_alert(text, MODEM, more)
+@given(texts, notes, st.sampled_from([(), ("1234",), ("1234", "123456")]))
+def test_an_alert_fits(text: str, more: list[str], copy: tuple[str, ...]) -> None:
+    drafts = message.render_alert(text, MODEM, more, copy)
     assert all(message.units(draft.text) <= LIMIT for draft in drafts)
     assert "".join(map(body, drafts)) == message.clean(text)
-    assert not any(draft.copy or pieces(draft, "code") for draft in drafts)
+    assert [draft.copy for draft in drafts] == [copy, *(() for _ in drafts[1:])]
+    assert not any(pieces(draft, "code") for draft in drafts)
+    keyboard = _parameters(drafts[0], 1, None).get("reply_markup", {"inline_keyboard": [[]]})["inline_keyboard"]
+    assert [button["copy_text"]["text"] for button in keyboard[0]] == [*copy]
 
 
 # pack
@@ -223,7 +226,7 @@ def test_a_pack_keeps_each_message_whole(several: list[sms.Message]) -> None:
     drafts = [message.render(one, MODEM)[0] for one in several]
     packed = message.pack(drafts)
     assert packed.text == "\n\n".join(draft.text for draft in drafts)
-    assert packed.copy == ""
+    assert packed.copy == ()
     for kind in ("bold", "code", "italic"):
         assert pieces(packed, kind) == [text for draft in drafts for text in pieces(draft, kind)]
     starts = [message.units("\n\n".join(draft.text for draft in drafts[:number])) for number in range(len(drafts))]

@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,7 @@ names = st.builds("2026112{}T123456Z-{:024x}".format, st.integers(0, 9), st.inte
 pdus = st.lists(st.text("0123456789ABCDEF", min_size=2, max_size=400), min_size=1, max_size=3).map(tuple)
 alerts = st.text(st.characters(), min_size=1, max_size=50)
 reasons = st.text(max_size=20)
+copies = st.lists(st.text("0123456789", min_size=1, max_size=6), max_size=2).map(tuple)
 
 
 @st.composite
@@ -103,7 +105,7 @@ def entries(draw: st.DrawFn) -> Entry:
     received, told = draw(st.floats(0, 2e9)), draw(st.booleans())
     if draw(st.booleans()):
         return Entry(draw(names), pdus=draw(pdus), received=received, told=told)
-    return Entry(draw(names), alert=draw(alerts), received=received, told=told)
+    return Entry(draw(names), alert=draw(alerts), received=received, told=told, copy=draw(copies))
 
 
 folders = st.sampled_from(["parts", "new", "failed"])
@@ -179,7 +181,7 @@ class Disk(RuleBasedStateMachine):
         if fault:
             fault.pop("unlink", None)
         entry = data.draw(st.sampled_from(waiting))
-        failed = Entry(entry.name, entry.pdus, entry.alert, entry.received, entry.told, reason)
+        failed = replace(entry, reason=reason)
         done = self.do(fault, lambda: self.spool.fail(entry, reason))
         self.kept["failed", entry.name] = self.possible(failed, done, "failed", entry.name)
         self.kept["new", entry.name] = self.possible(None, done, "new", entry.name)
@@ -337,8 +339,7 @@ def test_an_entry_comes_back_as_it_was(entry: Entry, reason: str) -> None:
         assert spool.known(entry.name)
         assert not spool.sent(entry.name)
         spool.fail(entry, reason)
-        fields = {"pdus": entry.pdus, "alert": entry.alert, "received": entry.received, "told": entry.told}
-        assert list(spool.entries("failed")) == [Entry(entry.name, **fields, reason=reason)]  # type: ignore[arg-type]
+        assert list(spool.entries("failed")) == [replace(entry, reason=reason)]
         assert not list(spool.entries("new"))
         spool.done(entry.name)
         assert spool.sent(entry.name)
@@ -370,6 +371,8 @@ WRONG = [
     {"pdus": ["00"], "received": "yesterday"},
     {"pdus": ["00"], "told": "x"},
     {"alert": 5},
+    {"alert": "x", "copy": "12"},
+    {"alert": "x", "copy": [12]},
     {"pdus": [5]},
     {"pdus": ["00"], "name": "other"},
     {"pdus": ["00"], "more": 1},

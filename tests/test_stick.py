@@ -378,6 +378,55 @@ def test_cfun_1_1_restarts(client: Client) -> None:
     assert client.ask("AT") == "AT\r\r\nOK\r\n"
 
 
+# --- calls ---
+
+
+def test_a_call_rings_until_the_caller_gives_up(client: Client, stick: Stick) -> None:
+    call = stick.call("+4930123456", rings=2, every=0.02)
+    assert client.read_until(lambda got: b"NO CARRIER" in got) == (
+        b"\r\nRING\r\n" * 2 + b"\r\n^CEND:1,0,104,16\r\n\r\nNO CARRIER\r\n"
+    )
+    assert call.over.wait(PATIENCE)
+    assert not call.rejected
+
+
+def test_clip_and_crc_say_more(client: Client, stick: Stick) -> None:
+    client.ask("AT+CLIP=1;+CRC=1")
+    for number, clip in (
+        ("+4930123456", b'+CLIP: "+4930123456",145,,,,0'),
+        ("030123456", b'+CLIP: "030123456",129,,,,0'),
+        ("", b'+CLIP: "",128,,,,1'),
+    ):
+        stick.call(number, rings=1, every=0, ends=(b"^CEND:1",))
+        got = client.read_until(lambda got: b"^CEND:1\r\n" in got)
+        assert got == b"\r\n+CRING: VOICE\r\n\r\n" + clip + b"\r\n\r\n^CEND:1\r\n"
+
+
+@pytest.mark.parametrize("command", ["AT+CHUP", "ATH", "ATH0"])
+def test_hanging_up_ends_it_and_asking_for_the_test_form_does_not(client: Client, stick: Stick, command: str) -> None:
+    call = stick.call(rings=9, every=60)
+    client.read_until(lambda got: b"RING\r\n" in got)
+    client.ask("AT+CHUP=?")
+    assert not call.rejected
+    client.send(command.encode() + b"\r")
+    client.read_until(lambda got: b"OK" in got and b"NO CARRIER\r\n" in got)
+    assert (call.rejected, call.rung) == (True, 1)
+
+
+def test_the_list_of_missed_calls_is_there_where_the_profile_has_it(client: Client) -> None:
+    assert client.lines("AT+CPBS=?") == ['+CPBS: ("SM","EN","ON")', "OK"]
+    assert client.lines('AT+CPBS="MC"') == ["ERROR"]
+    desk = Desk(stick := Stick("E1752"))
+    desk.ask("AT+CMEE=1")
+    assert b"OK" in desk.ask('AT+CPBS="MC"')
+    assert b"+CME ERROR: 22" in desk.ask("AT+CPBR=1,10")
+    stick.miss("030222222")
+    stick.call("+4930123456", rings=1, every=0).over.wait(PATIENCE)
+    assert b'+CPBS: "MC",2,10' in desk.ask("AT+CPBS?")
+    entries = b'+CPBR: 1,"+4930123456",145,""\r\n\r\n+CPBR: 2,"030222222",129,""'
+    assert entries.replace(b"\r\n\r\n", b"\r\n") in desk.ask("AT+CPBR=1,10").replace(b"\r\n\r\n", b"\r\n")
+
+
 # --- faults ---
 
 
@@ -741,6 +790,6 @@ def test_command_line(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 0
         assert process.stderr is not None
-        assert "nonsense: not one of deliver, say" in process.stderr.read()
+        assert "nonsense: not one of deliver, call, say" in process.stderr.read()
     assert not path.is_symlink()
     client.close()

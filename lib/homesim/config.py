@@ -38,6 +38,7 @@ class Modem:
     model: str
     pin: str | None = field(repr=False)
     chat_id: int | None
+    calls: str  # "hangup", "report" or "ignore"
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ _TABLES: dict[str, dict[str, _Key]] = {
         "model": _Key('a model of gammu\'s, as "at"', _text(r"[A-Za-z0-9-]+"), "at"),
         "pin": _Key('4 to 8 digits in quotes, as "1234"', _text(r"[0-9]{4,8}"), None),
         "chat_id": _CHAT._replace(default=None),
+        "calls": _Key('"hangup", "report" or "ignore"', _text("hangup|report|ignore"), "hangup"),
     },
     "poll": {
         "linger": _Key("seconds, 0 or more", _seconds, 55),
@@ -137,19 +139,29 @@ _TABLES: dict[str, dict[str, _Key]] = {
 
 def load(path: Path) -> Config:
     """Read the configuration. Raise ConfigError when the file is not there, not private, or not right."""
+    return parse(_private(path), path)
+
+
+def document(text: str, path: Path) -> dict[str, Any]:
+    """The TOML of a file as it is. Raise ConfigError when it is none."""
     try:
-        document = tomllib.loads(_private(path))
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(path, f"not TOML: {error}") from None
-    problems = [f"{key}: unknown table; expected {', '.join(_TABLES)}" for key in document if key not in _TABLES]
-    telegram = _table("telegram", document.get("telegram", {}), _TABLES["telegram"], problems)
-    sticks = document.get("modem", {})
+
+
+def parse(text: str, path: Path) -> Config:
+    """The configuration in the text of a file, `path`. Raise ConfigError when it is not right."""
+    tables = document(text, path)
+    problems = [f"{key}: unknown table; expected {', '.join(_TABLES)}" for key in tables if key not in _TABLES]
+    telegram = _table("telegram", tables.get("telegram", {}), _TABLES["telegram"], problems)
+    sticks = tables.get("modem", {})
     if not isinstance(sticks, dict) or not sticks:
         problems.append("modem: missing; expected a table for each stick, as [modem.home]")
         sticks = {}
     modems = {name: _modem(name, table, problems) for name, table in sticks.items()}
     _two_at_one_port(modems, problems)
-    others = {key: _table(key, document.get(key, {}), _TABLES[key], problems) for key in ("poll", "health", "paths")}
+    others = {key: _table(key, tables.get(key, {}), _TABLES[key], problems) for key in ("poll", "health", "paths")}
     telegram["token"] = _token(telegram, path, problems)
     if problems:
         raise ConfigErrors(path, problems)

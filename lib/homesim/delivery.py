@@ -84,7 +84,8 @@ class Delivery:
         """What goes out in the next message: a fresh code, one message, or as many as fit."""
         held = [entry.name for entry, _ in self._held]
         waiting = [e for e in self._spool.entries("new") if e.name not in held and not self._cleared(e)]
-        waiting.sort(key=lambda entry: self._faults[entry.name] // FAULTS)  # stable: else by SMSC time
+        # Stable: else by SMSC time. SMS go before what is our own, of which a storm of calls makes some.
+        waiting.sort(key=lambda entry: (self._faults[entry.name] // FAULTS, bool(entry.alert)))
         return together(waiting, self._drafts, self._apart)
 
     def _cleared(self, entry: Entry) -> bool:
@@ -97,7 +98,7 @@ class Delivery:
     def _drafts(self, entry: Entry) -> list[Draft]:
         notes = ["complete now"] * entry.told + [message.REPEAT] * (entry.name in self._doubtful)
         if entry.alert:
-            return message.render_alert(entry.alert, self._modem.name, notes)
+            return message.render_alert(entry.alert, self._modem.name, notes, entry.copy)
         return message.render(read(entry.pdus), self._modem.name, notes)
 
     def _send(self, batch: Sequence[Entry]) -> bool:

@@ -15,6 +15,7 @@ from homesim.usb import Stick
 
 STALE = 150.0  # seconds: two runs of poll have ended without an answer
 ROOM = 2  # free slots: the next SMS may find none
+ENDLESS = 240.0  # seconds that a call may ring; poll has tried to end it since 90
 OLD = 300.0  # seconds that an entry may wait for Telegram
 # libgammu's words for the states of TS 27.007 7.2 in which nothing arrives.
 _NO_NETWORK = {"NoNetwork": "none", "RequestingNetwork": "looking for one", "RegistrationDenied": "refused by it"}
@@ -82,6 +83,7 @@ FAULTS = {fault.kind: fault for fault in (
     Fault("puk", "The SIM asked for its PUK", "Put it into a telephone and enter it there", reset=False),
     Fault("no-sim", "The stick lost sight of its SIM", "If it stays so, take it out, clean it and put it back"),
     Fault("unregistered", "The stick lost its network", "If it stays so, ask the operator whether the SIM is valid"),
+    Fault("call", "A call began that does not end"),
     Fault("full", "The stick ran out of room for SMS, and does not let go of those it has", _DOCTOR),
     Fault("hidden", "The stick began to count SMS that it does not show", _DOCTOR),
     Fault("telegram", "Telegram stopped taking messages", "The system log says why", reset=False),
@@ -97,7 +99,7 @@ def diagnose(seen: Evidence) -> Sequence[Finding]:
     if not findings[-1].fault:
         findings.append(_answer(seen))
     if not findings[-1].fault and seen.status:
-        findings += [_sim(seen), _network(seen), _storage(seen)]
+        findings += [_sim(seen), _network(seen), _call(seen), _storage(seen)]
     return [*findings, _power(seen), _telegram(seen)]
 
 
@@ -145,6 +147,13 @@ def _network(seen: Evidence) -> Finding:
         return Finding("network", _NO_NETWORK[registration], FAULTS["unregistered"])
     signal = seen.status.get("signal")
     return Finding("network", f"{seen.status.get('operator', '')} {registration}, signal {signal} %".strip())
+
+
+def _call(seen: Evidence) -> Finding:
+    """Poll rejects one that rings for too long; on some sticks no SMS arrives as long as it rings."""
+    seconds = int(seen.status.get("call", 0))
+    sentence = f"rings for {seconds} s" if seconds else "none"
+    return Finding("call", sentence, FAULTS["call"] if seconds > ENDLESS else None)
 
 
 def _storage(seen: Evidence) -> Finding:

@@ -21,8 +21,8 @@ def dry_run(settings: Config, modem: Settings) -> int:
     spool = Spool(settings.paths.state / modem.name, read_only=True)
     waiting = [entry for entry in spool.entries("new") if not spool.sent(entry.name)]
     for entry in waiting:
-        drafts = message.render_alert(entry.alert, modem.name) if entry.alert else _drafts(entry.pdus, modem)
-        _show(f"waits in {spool.root}/new", drafts)
+        alert = message.render_alert(entry.alert, modem.name, copy=entry.copy) if entry.alert else []
+        _show(f"waits in {spool.root}/new", alert or _drafts(entry.pdus, modem))
     if not run.Turn(settings.paths.run, modem.name).take(wait=0):
         print(f"{modem.name}: another run holds the lock, so the stick is not read")
         return EXIT_OK
@@ -57,5 +57,5 @@ def _drafts(pdus: tuple[str, ...], modem: Settings) -> list[message.Draft]:
 def _show(state: str, drafts: list[message.Draft]) -> None:
     for draft in drafts:
         text = "".join(character if character.isprintable() or character == "\n" else " " for character in draft.text)
-        button = f"\n[ Copy {draft.copy} ]" if draft.copy else ""
-        print(f"--- {state}\n{text}{button}\n".encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding))
+        buttons = "".join(f"\n[ Copy {copied} ]" for copied in draft.copy)
+        print(f"--- {state}\n{text}{buttons}\n".encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding))

@@ -111,7 +111,7 @@ def _tries(seconds: float) -> Iterator[None]:
 
 def cured(kind: str, before: Answer, after: Answer) -> bool:
     """Whether a fault has gone, as far as the port alone can tell; else poll's next look will."""
-    if after.problem or kind in ("hidden", "full"):
+    if after.problem or kind in ("hidden", "full", "call"):
         return False
     if kind == "unregistered":
         return after.registered

@@ -48,11 +48,11 @@ class Entity:
 
 @dataclass(frozen=True)
 class Draft:
-    """One sendMessage: its text, its entities, and the code that its button copies."""
+    """One sendMessage: its text, its entities, and what its buttons copy."""
 
     text: str
     entities: tuple[Entity, ...] = ()
-    copy: str = ""
+    copy: tuple[str, ...] = ()
 
     def plain(self) -> Draft:
         return Draft(self.text)
@@ -77,9 +77,10 @@ def render(message: sms.Message, modem: str, notes: Iterable[str] = ()) -> list[
     return _split(sender, text if text.strip() else "(empty)", footer, code)
 
 
-def render_alert(text: str, modem: str, notes: Iterable[str] = ()) -> list[Draft]:
-    """The drafts of a message of our own."""
-    return _split("homesim", clean(text), " · ".join([modem, *notes]), None)
+def render_alert(text: str, modem: str, notes: Iterable[str] = (), copy: tuple[str, ...] = ()) -> list[Draft]:
+    """The drafts of a message of our own; the first has the buttons."""
+    first, *more = _split("homesim", clean(text), " · ".join([modem, *notes]), None)
+    return [replace(first, copy=copy), *more]
 
 
 def pack(drafts: Sequence[Draft]) -> Draft:
@@ -127,11 +128,11 @@ def _split(sender: str, text: str, footer: str, code: otp.Code | None) -> list[D
         else:
             pieces += [(text[start:end], "")]
         pieces += [("\n", ""), (footer, "italic")]
-        drafts.append(_draft(pieces, code.value if inside and code is not None else ""))
+        drafts.append(_draft(pieces, (code.value,) if inside and code is not None else ()))
     return drafts
 
 
-def _draft(pieces: Iterable[tuple[str, str]], copy: str) -> Draft:
+def _draft(pieces: Iterable[tuple[str, str]], copy: tuple[str, ...]) -> Draft:
     text = ""
     entities = []
     for piece, style in pieces:

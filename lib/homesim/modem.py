@@ -85,6 +85,7 @@ class Modem:
         self._wire.command("AT+CMEE=1", PROBE)  # errors by number
         self._wire.command("AT^CURC=0", PROBE)  # none of Huawei's own reports
         self._wire.command("AT+CNMI=2,1,0,0,0", PROBE)  # TS 27.005 3.4.1: +CMTI for each SMS stored
+        self._wire.command("AT+CLIP=1", PROBE)  # TS 27.007 7.11: who calls
         radio_on(self._wire, PROBE)
         lines = self._wire.command("AT+CPIN?", PROBE)
         if lines == ("OK",):  # a late answer to the run before us put all of them out of step
@@ -167,6 +168,17 @@ class Modem:
             return False
         self._at(f"AT+CMGD={sms.index}")
         return True
+
+    def hang_up(self) -> bool:
+        """Reject what rings. TS 27.007 6.5, else V.250 6.3.6, which on a Huawei may end data calls only."""
+        return any(self._at(command)[-1] == "OK" for command in ("AT+CHUP", "ATH"))
+
+    def missed(self) -> Sequence[str]:
+        """What the list of missed calls answers to AT+CPBR (TS 27.007 8.11, 8.12); () where there is no such list."""
+        if self._at('AT+CPBS="MC"')[-1] != "OK":
+            return ()
+        size = re.findall(r"\d+", value(self._at("AT+CPBS?"), "+CPBS:"))
+        return self._at(f"AT+CPBR=1,{size[-1]}") if size else ()
 
     def network(self) -> Network:
         """Registration, operator and signal, empty where the stick refuses to say."""

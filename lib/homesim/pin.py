@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Opens the SIM, and never burns it: after three wrong PINs in a row a SIM wants its PUK.
 
-    pin-tried      which PIN (its hash) was tried, and how often: written before each try, removed when the SIM
-                   is seen open
+    pin-tried      which PINs (their hashes) were tried, and how often: written before each try, removed when the
+                   SIM is seen open
 
-A PIN that was refused is not tried again before the configuration changes. A run that was killed in between
-saw no outcome and leaves one more try, so that a power cut does not lock us out; two of the three are the most.
+A PIN that was refused is not tried again, whatever others were tried since. A run that was killed in between saw
+no outcome and leaves one more try, so that a power cut does not lock us out; two of the three are the most.
 """
 
 from __future__ import annotations
@@ -35,17 +35,29 @@ def unlock(modem: Modem, sim: str, settings: Settings, spool: Spool) -> None:
         raise TryAgain(settings.device, f"the SIM is not ready ({sim})")
 
 
+def refused(settings: Settings, spool: Spool) -> bool:
+    """Whether the SIM has refused the PIN that is configured, so that it is not tried again."""
+    return _tries(spool, _hash(settings)) >= TRIES
+
+
 def _enter(modem: Modem, settings: Settings, spool: Spool) -> None:
     key = f"modem.{settings.name}.pin"
     if settings.pin is None:
         raise ConfigError(settings.device, f"the SIM asks for its PIN; set {key}")
-    pin = hashlib.sha256(f"{settings.name} {settings.pin}".encode()).hexdigest()
-    before = spool.state(STATE)
-    tries = before.get("tries") if before.get("pin") == pin else 0
-    if not isinstance(tries, int) or tries >= TRIES:
+    if refused(settings, spool):
         raise ConfigError(settings.device, f"the SIM has refused its PIN, which is not tried again; correct {key}")
-    spool.set_state(STATE, {"pin": pin, "tries": tries + 1})
+    pin, before = _hash(settings), spool.state(STATE)
+    spool.set_state(STATE, before | {pin: _tries(spool, pin) + 1})
     if not modem.enter_pin(settings.pin):
-        spool.set_state(STATE, {"pin": pin, "tries": TRIES})
+        spool.set_state(STATE, before | {pin: TRIES})
         raise ConfigError(settings.device, f"the SIM refuses its PIN; correct {key}")
     spool.set_state(STATE, {})
+
+
+def _hash(settings: Settings) -> str:
+    return hashlib.sha256(f"{settings.name} {settings.pin}".encode()).hexdigest()
+
+
+def _tries(spool: Spool, pin: str) -> int:
+    tries = spool.state(STATE).get(pin, 0)
+    return tries if isinstance(tries, int) else TRIES

@@ -34,7 +34,7 @@ def together(
         first, *more = drafts(entry)
         length += message.units(first.text) + 2
         entities += len(first.entities)
-        if more or length > message.LIMIT or entities > ENTITIES or entry.name in apart:
+        if more or length > message.LIMIT or entities > ENTITIES or entry.name in apart or _fresh_buttons(entry):
             break
         batch.append(entry)
     return batch or waiting[:1]
@@ -57,3 +57,8 @@ def _fresh_code(entry: Entry) -> bool:
         return False
     sent = read(entry.pdus).time
     return time.time() - (sent.timestamp() if sent else entry.received) < FRESH
+
+
+def _fresh_buttons(entry: Entry) -> bool:
+    """A message that is packed has no buttons."""
+    return bool(entry.copy) and time.time() - entry.received < FRESH

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is kept on disk for one modem, and the only room that writes durably.
+"""What is kept on disk for one modem, and the only room that writes it.
 
     tmp/ -> parts/ -> new/ -> seen/       an empty file for each message forwarded
               tmp/ -> new/ -> failed/     with the reason; `mv` one back to new/ to try again
@@ -32,6 +32,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "received": (int, float),
     "told": (bool,),
     "reason": (str,),
+    "copy": (list,),
 }
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Entry:
     received: float = 0.0  # seconds since the epoch, by our own clock
     told: bool = False  # parts/: forwarded in an incomplete message; new/: it completes such a one
     reason: str = ""  # failed/: what Telegram said
+    copy: tuple[str, ...] = ()  # what an alert's buttons copy
 
 
 class Spool:
@@ -205,8 +207,8 @@ def _parse(name: str, content: bytes) -> Entry:
     fields = json.loads(content)
     if not all(isinstance(value, _KINDS[key]) for key, value in fields.items()):
         raise ValueError("no entry")
-    entry = Entry(name=name, **{**fields, "pdus": tuple(fields.get("pdus", ()))})
-    if not (entry.pdus or entry.alert) or not all(isinstance(text, str) for text in entry.pdus):
+    entry = Entry(name=name, **{**fields, **{key: tuple(fields.get(key, ())) for key in ("pdus", "copy")}})
+    if not (entry.pdus or entry.alert) or not all(isinstance(text, str) for text in (*entry.pdus, *entry.copy)):
         raise ValueError("no message in it")
     return entry
 

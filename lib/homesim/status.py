@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 EVERY = 5.0
-_KINDS = {"pid": int, "ends_boottime": float, "stored": int, "hidden": int, "memories": dict}  # what is reckoned with
+# What is reckoned with.
+_KINDS = {"pid": int, "ends_boottime": float, "stored": int, "hidden": int, "call": int, "memories": dict}
 
 log = logging.getLogger(__name__)
 
@@ -21,10 +22,10 @@ class Status:
 
     modem, pid, started and updated (seconds since the epoch), updated_boottime (CLOCK_BOOTTIME, which no clock jump
     touches), ends_boottime (when the kernel ends this run), answered and answered_boottime (when the stick last
-    showed its SMS), sim (TS 27.007 8.3), registration, operator, signal (percent), memories {NAME: {used, free}},
-    hidden (SMS that the stick counts and does not list), stored (SMS taken from it since boot), spool {FOLDER:
-    entries}, error (why the stick does not show its SMS), telegram (why nothing can be sent); both are "" when
-    all is well.
+    showed its SMS), sim (TS 27.007 8.3), registration, operator, signal (percent), call (seconds since the call that
+    rings now began, 0: none), memories {NAME: {used, free}}, hidden (SMS that the stick counts and does not list),
+    stored (SMS taken from it since boot), spool {FOLDER: entries}, error (why the stick does not show its SMS),
+    telegram (why nothing can be sent); both are "" when all is well.
     """
 
     def __init__(self, run: Path, modem: str, limit: float) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""sendMessage of the Telegram Bot API, and what its answers and failures mean. The only importer of requests.
+"""The Telegram Bot API, and what its answers and failures mean. The only importer of requests.
 
 There is no idempotency key in the Bot API, and a bot cannot read its own chat. So each failure is sorted by
 one question: can the message be in the chat already? The URL holds the token and requests puts the URL into
@@ -20,10 +20,11 @@ from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError
 
 from homesim.answer import Answer, Outcome
 from homesim.config import Telegram
+from homesim.errors import ConfigError, TryAgain
 from homesim.message import Draft
 
 CONNECT, READ = 5.0, 30.0  # seconds
-MOST = 65536  # octets of an answer
+MOST = 1 << 18  # octets of an answer: an update may hold two messages of 4096 characters at 12 octets each
 
 # 400s that no change of the message can cure (Bot API server source and reports; in lower case).
 _CHAT_REFUSED = (
@@ -55,18 +56,35 @@ class Bot:
 
     def send(self, draft: Draft, chat_id: int, topic_id: int | None = None) -> Answer:
         """Post one message. Never raises for what networks and servers do."""
+        return self._post("sendMessage", _parameters(draft, chat_id, topic_id))[0]
+
+    def ask(self, method: str, *, wait: float = 0.0, **parameters: Any) -> Any:
+        """The result of a method; `wait` seconds are the server's own (timeout of getUpdates).
+
+        Raise ConfigError when a person must change something, TryAgain when it may go better the next time.
+        """
+        answer, result = self._post(method, parameters, wait)
+        if answer.outcome is Outcome.SENT:
+            return result
+        later = answer.outcome in (Outcome.TRANSIENT, Outcome.AMBIGUOUS)
+        raise (TryAgain if later else ConfigError)("Telegram", answer.reason)
+
+    def _post(self, method: str, parameters: dict[str, Any], wait: float = 0.0) -> tuple[Answer, Any]:
+        """What became of a request, and its result if it has one."""
+        result = None
         try:
             with self._session.post(
-                self._url + "sendMessage",
-                json=_parameters(draft, chat_id, topic_id),
-                timeout=(CONNECT, READ),
+                self._url + method,
+                json=parameters,
+                timeout=(CONNECT, READ + wait),
                 allow_redirects=False,  # a captive portal's 302 would turn the POST into a GET that "works"
                 stream=True,
             ) as response:
-                answer = _answered(response.status_code, _body(response))
+                body = _body(response)
+                answer, result = _answered(response.status_code, body), body.get("result")
         except (exceptions.RequestException, HTTPError, ValueError) as error:  # requests lets some of the latter pass
             answer = _failed(error)
-        return replace(answer, reason=self._harmless(answer.reason))
+        return replace(answer, reason=self._harmless(answer.reason)), result
 
     def _harmless(self, reason: str) -> str:
         """What a server says goes to logs and terminals: without the token, in one line, not too long."""
@@ -84,8 +102,8 @@ def _parameters(draft: Draft, chat_id: int, topic_id: int | None) -> dict[str, A
     if draft.entities:
         parameters["entities"] = [asdict(entity) for entity in draft.entities]
     if draft.copy:
-        button = {"text": f"Copy {draft.copy}", "copy_text": {"text": draft.copy}}
-        parameters["reply_markup"] = {"inline_keyboard": [[button]]}
+        buttons = [{"text": f"Copy {text}", "copy_text": {"text": text}} for text in draft.copy]
+        parameters["reply_markup"] = {"inline_keyboard": [buttons]}
     if topic_id is not None:
         parameters["message_thread_id"] = topic_id
     return parameters
@@ -97,7 +115,7 @@ def _body(response: requests.Response) -> dict[str, Any]:
     `timeout` is for each read; that all of them together end is held here.
     """
     deadline = time.monotonic() + READ
-    octets = b""
+    octets = bytearray()
     for octet in response.iter_content(1):
         octets += octet
         if len(octets) > MOST or time.monotonic() > deadline:

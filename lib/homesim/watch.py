@@ -17,6 +17,7 @@ from homesim.errors import TryAgain
 from homesim.intake import Intake
 from homesim.modem import Memory, Modem
 from homesim.pin import unlock
+from homesim.reception import Reception
 from homesim.spool import Spool
 from homesim.status import Status
 
@@ -34,12 +35,14 @@ class Watch(threading.Thread):
         super().__init__(daemon=True)
         self.problem: BaseException | None = None
         self._stir = threading.Event()  # the stick said something, or it is time to leave
+        self._noticed = True  # what it said is a reason to list its SMS
         self._leaving = False
         self._settings = settings
         self._spool = spool
         self._intake = intake
         self._status = status
         self._wake = wake
+        self._reception = Reception(settings, spool, status, wake)
         self._once = once
         self._modem: Modem | None = None
         self._counts: dict[str, Memory] = {}
@@ -70,20 +73,33 @@ class Watch(threading.Thread):
         modem.open()
         unlock(modem, sim, self._settings, self._spool)
         self._status.set(sim="READY")
-        noticed = True
         while True:
-            self._stir.clear()
-            self._look(modem, noticed=noticed)
+            self._look(modem)
             if self._leaving or self._once:
                 return
-            noticed = self._stir.wait(LOOK)
+            self._wait(modem)
+
+    def _wait(self, modem: Modem) -> None:
+        """Until it is time for a look; calls are attended to meanwhile."""
+        until = time.monotonic() + LOOK
+        while not (self._noticed or self._leaving) and (rest := until - time.monotonic()) > 0:
+            if self._stir.wait(rest):
+                self._stir.clear()
+                self._reception.attend(modem)
 
     def _said(self, line: str) -> None:
-        """TS 27.005 3.4.1: +CMTI for an SMS, +CDSI for a report; "": the stick has gone."""
+        """TS 27.005 3.4.1: +CMTI for an SMS, +CDSI for a report; what is about a call; "": the stick has gone."""
         if line.startswith(("+CMTI", "+CDSI")) or not line:
+            self._noticed = True
+            self._stir.set()
+        elif self._reception.heard(line):
             self._stir.set()
 
-    def _look(self, modem: Modem, *, noticed: bool) -> None:
+    def _look(self, modem: Modem) -> None:
+        self._stir.clear()
+        if noticed := self._noticed:  # else left as it is: it may be set just now
+            self._noticed = False
+        self._reception.attend(modem)
         memories = modem.memories()
         if not memories:
             raise TryAgain(self._settings.device, "the stick does not show its SMS; run homesim-doctor")
@@ -91,6 +107,8 @@ class Watch(threading.Thread):
         if noticed or memories != self._counts or now - self._listed >= LIST:
             while self._intake.take(modem, memories, self._wake, self._stir) and not self._leaving:
                 self._stir.clear()
+                self._noticed = False
+                self._reception.attend(modem)
                 memories = modem.memories()
             self._listed = now
             self._hidden = sum(max(0, memory.used - self._intake.listed[name]) for name, memory in memories.items())
@@ -107,4 +125,5 @@ class Watch(threading.Thread):
             network = modem.network()
             self._status.set(**asdict(network))
             log.debug("%s: %s", self._settings.name, ", ".join(f"{k} {v}" for k, v in asdict(network).items()))
+            self._reception.missed(modem)
             self._asked = now

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Changes keys of the configuration file and nothing else of it, and puts the new file in the old one's place.
+
+Line by line: Python reads TOML and writes none, and comments and order are the owner's. A layout that this cannot
+do (inline tables, dotted keys) is noticed: what is read back must be what was there with just the changes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import os
+import re
+from pathlib import Path
+
+from homesim import config
+from homesim.errors import ConfigError, ConfigErrors, TryAgain
+
+Value = str | int | None  # None: the key goes
+
+_EMPTY = "# Every key, with what it is for and its default, is in homesim's config.toml.example.\n\n[telegram]\n"
+_TOKEN, _CHAT = "123456789:AAxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 123456789  # config.toml.example's
+# A key, or one that stands there as a comment; what it holds; the comment behind.
+_LINE = r"""\s*(?P<off># )?%s\s*=\s*(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|[^#\s]+)(?P<rest>\s*(?:#.*)?)"""
+
+
+class Draft:
+    """The configuration as it will be: `path` itself stays as it is until `save`."""
+
+    def __init__(self, path: Path) -> None:
+        """Raise HomesimError when the file could not be replaced, or is wrong in what setup does not ask for."""
+        self.path = path
+        self.saved = False
+        self._text = _read(path)
+        try:
+            self.settings = config.parse(self._text, path)
+        except ConfigErrors:  # what setup asks for may be missing
+            self._text = _change(self._text, path, "telegram", token=_TOKEN, token_file=None, chat_id=_CHAT)
+            if not config.document(self._text, path).get("modem"):
+                self._text = _change(self._text, path, "modem.home", device="/dev/sms")
+            self.settings = config.parse(self._text, path)
+        self.fresh = self.settings.telegram.token == _TOKEN  # nobody has filled it in yet
+
+    def change(self, table: str, **values: Value) -> None:
+        """Set keys of a table. Raise ConfigError when that makes no configuration; then all is as before."""
+        text = _change(self._text, self.path, table, **values)
+        self.settings, self._text = config.parse(text, self.path), text
+
+    def rename(self, modem: str) -> None:
+        """Give the first modem another name."""
+        first = next(iter(self.settings.modems))
+        text = re.sub(rf"(?m)^\[modem\.{first}\]", f"[modem.{modem}]", self._text)
+        self.settings, self._text = config.parse(text, self.path), text
+
+    def save(self) -> None:
+        _replace(self.path.resolve(), self._text)  # a link stays one
+        self.saved = True
+
+
+def _read(path: Path) -> str:
+    """The file's text. Raise when it could not be replaced later."""
+    folder = next(folder for folder in path.resolve().parents if folder.exists())
+    if not os.access(folder, os.W_OK):
+        if os.geteuid() != 0:
+            raise ConfigError(folder, "permission denied; run it as root: sudo homesim-setup")
+        raise TryAgain(folder, "the file system is read-only")
+    try:
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        return _EMPTY
+    except PermissionError:
+        raise ConfigError(path, "permission denied; run it as root: sudo homesim-setup") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(path, f"cannot be read: {getattr(error, 'strerror', None) or 'not a text file'}") from None
+
+
+def _change(text: str, path: Path, table: str, **values: Value) -> str:
+    """The text with these keys of a table set, or gone."""
+    wanted = copy.deepcopy(config.document(text, path))
+    layout = ConfigError(path, f"laid out unlike config.toml.example; set {', '.join(values)} of [{table}] by hand")
+    for key, value in values.items():
+        keys = wanted
+        for name in table.split("."):
+            keys = keys.setdefault(name, {})
+            if not isinstance(keys, dict):
+                raise layout
+        if keys.get(key) == value:
+            continue
+        keys[key] = value
+        if value is None:
+            del keys[key]
+        text = _set(text, table, key, value)
+    with contextlib.suppress(ConfigError):
+        if config.document(text, path) == wanted:
+            return text
+    raise layout
+
+
+def _set(text: str, table: str, key: str, value: Value) -> str:
+    """The key's own line is changed, or the comment that holds it, or a line is added below the table's head."""
+    lines = text.split("\n")
+    heads = [number for number, line in enumerate(lines) if re.match(r"\s*\[", line)] + [len(lines)]
+    ours = [number for number in heads[:-1] if re.fullmatch(rf"\s*\[{re.escape(table)}\]\s*(#.*)?", lines[number])]
+    new = [] if value is None else [f"{key} = {json.dumps(value, ensure_ascii=False)}"]  # TOML's form too
+    if not ours:
+        return "\n".join([*lines[: len(lines) - (not lines[-1])], "", f"[{table}]", *new, ""])
+    body = range(ours[0] + 1, heads[heads.index(ours[0]) + 1])
+    pattern = re.compile(_LINE % key)
+    found = [(match["off"] is not None, n, match) for n in body if (match := pattern.fullmatch(lines[n]))]
+    if found:
+        _, number, match = min(found, key=lambda entry: entry[:2])
+        lines[number] = "".join(new or [f"# {key} = {match['value']}"]) + match["rest"]
+    else:
+        lines[body.start : body.start] = new
+    return "\n".join(lines)
+
+
+def _replace(path: Path, text: str) -> None:
+    """The new file is there whole or not at all, 0600, its owner the old one's."""
+    new = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "wb") as file, contextlib.ExitStack() as stack:
+            stack.callback(new.unlink, missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.fchown(descriptor, path.stat().st_uid, path.stat().st_gid)
+            file.write(text.encode("utf-8"))
+            file.flush()
+            os.fsync(descriptor)
+            os.rename(new, path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        os.fsync(folder)
+        os.close(folder)
+    except OSError as error:
+        raise TryAgain(path, f"{(error.strerror or 'cannot be written').lower()}; it is as it was") from None

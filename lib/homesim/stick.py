@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which port is the stick's, and what stands behind it.
+
+The look happens in a process of its own: it ends with the lock, the port and libgammu given back, so cron's runs
+go on while a person thinks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from homesim import run
+from homesim.config import Config
+from homesim.config import Modem as Settings
+from homesim.errors import EXIT_CONFIG, ConfigError, HomesimError, TryAgain
+from homesim.modem import Modem
+from homesim.pin import unlock
+from homesim.spool import Spool
+from homesim.usb import Bus
+
+PATIENCE = 90.0  # seconds that another run may hold the stick: its time of 55 and a fifth, and to end
+LIMIT = 90.0  # seconds after which the kernel ends a look
+
+_MODES = {
+    "storage": "is still a disk; sudo make install has it switched, then pull it out and put it back",
+    "hilink": "is a network card (HiLink), without a port for SMS; sudo make install has it switched, "
+    "then pull it out and put it back",
+    "off": "is switched off; pull it out and put it back",
+    "serial": "has no port that is known by a name; run sudo make install, or name it with --device",
+}
+_REGISTRATIONS = {
+    "HomeNetwork": "registered with",
+    "RoamingNetwork": "roaming with",
+    "RequestingNetwork": "looking for a network",
+    "RegistrationDenied": "refused by the network; has the SIM been switched off?",
+    "NoNetwork": "without a network; see to its place, or its antenna",
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a stick says. `sim` is READY, or SIM PIN, and then the rest is not known."""
+
+    sim: str
+    registration: str = ""  # libgammu's word
+    operator: str = ""
+    signal: int | None = None  # percent
+    stored: int = 0  # SMS
+
+    def __str__(self) -> str:
+        network = _REGISTRATIONS.get(self.registration, "not known to be registered")
+        if self.registration in ("HomeNetwork", "RoamingNetwork"):
+            network += f" {self.operator or 'an unnamed network'}"
+        return f"SIM open, {network}, {_strength(self.signal)}, {self.stored} SMS on it"
+
+
+def _strength(percent: int | None) -> str:
+    if percent is None:
+        return "signal unknown"
+    words = "good" if percent >= 50 else "fair" if percent >= 25 else "weak"
+    return f"signal {words} ({percent} %)"
+
+
+def find(bus: Bus, wanted: str | None, others: Collection[str], dev: Path = Path("/dev")) -> list[str]:
+    """The ports that could be meant: `wanted` if it is there, else one of each stick that is not the `others`'.
+
+    Raise TryAgain when there is none, with the reason.
+    """
+    if wanted and os.path.exists(wanted):
+        return [wanted]
+    taken = {stick.place for device in others if (stick := bus.of(Path(device)))}
+    sticks = [stick for stick in bus.sticks() if stick.place not in taken]
+    names = [dev / "sms"] if len(sticks) < 2 else []  # of several sticks it could be any one's
+    names += [*sorted(dev.glob("sms-*")), *sorted(dev.glob("serial/by-path/*-if00-port0"))]
+    names += [dev / "sms"] if len(sticks) > 1 else []
+    ports: dict[str, str] = {}
+    for name in names:
+        if (stick := bus.of(name)) and stick.place not in taken:
+            ports.setdefault(stick.place, str(name))
+    if ports:
+        return list(ports.values())
+    for stick in sticks:
+        raise TryAgain(f"the stick {stick.ids} at USB {stick.place}", _MODES[stick.mode])
+    raise TryAgain("USB", "no stick is in, or the Pi does not see it; try another port, or a powered hub")
+
+
+def look(settings: Config, modem: Settings, tell: Callable[[str], None]) -> Seen:
+    """What is behind a modem's port. The SIM's PIN is tried once, if there is one. Raise HomesimError."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        run.leave(run.main("homesim-setup", lambda _: _report(writing, settings, modem, tell), None))
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        said = pipe.read()
+    os.waitpid(pid, 0)
+    if not said:
+        raise TryAgain(modem.device, "the stick stopped answering; pull it out, put it back, and try again")
+    fields: dict[str, Any] = json.loads(said)
+    if error := fields.get("error"):
+        thing, _, reason = error.partition(": ")
+        raise (ConfigError if fields["code"] == EXIT_CONFIG else TryAgain)(thing, reason)
+    return Seen(**fields)
+
+
+def _report(writing: int, settings: Config, modem: Settings, tell: Callable[[str], None]) -> int:
+    try:
+        wait_for_turn(settings, modem.name, tell)
+        run.deadline(LIMIT)
+        fields = asdict(_see(settings, modem))
+    except HomesimError as error:
+        fields = {"error": str(error), "code": error.exit_code}
+    return 0 * os.write(writing, json.dumps(fields).encode())
+
+
+def _see(settings: Config, modem: Settings) -> Seen:
+    stick = Modem(modem)
+    sim = stick.probe()
+    if sim == "SIM PIN" and modem.pin is None:
+        return Seen(sim)
+    stick.open()
+    unlock(stick, sim, modem, Spool(settings.paths.state / modem.name))
+    stored = sum(memory.used for memory in stick.memories().values())
+    return Seen("READY", **asdict(stick.network()), stored=stored)
+
+
+def wait_for_turn(settings: Config, name: str, tell: Callable[[str], None]) -> None:
+    """Hold a modem's lock until this process ends. Raise TryAgain when another run does not end."""
+    turn = run.Turn(settings.paths.run, name)
+    if turn.take(wait=1.0):
+        return
+    tell("Another run of homesim holds the stick; it lets go within a minute or so.")
+    end = time.monotonic() + PATIENCE
+    while not turn.take(wait=max(0.0, end - time.monotonic())):
+        if time.monotonic() > end:
+            raise TryAgain(name, "another run holds the stick and does not end; run homesim-doctor")
