@@ -168,7 +168,7 @@ class Huawei:
     def _descriptor(self, setup: Setup) -> bytes:
         kind, index = setup.value >> 8, setup.value & 0xFF
         if kind == 1:
-            self._was_reset |= setup.length == 64  # how hub_port_init() of the kernel begins after a bus reset
+            self._was_reset |= setup.length in (8, 64)  # how hub_port_init() of the kernel begins after a bus reset
             return self.face.device
         if kind == 2:
             return self.face.configuration
