@@ -73,6 +73,7 @@ def test_killed_between_off_and_on(cared: House) -> None:
     cared.guest.check("echo 0 >/sys/bus/usb/devices/1-1/authorized")
     cared.arrives(cared.sms("It came back"), timeout=LONG)
     cared.settled()
+    assert cared.alerts() == []
 
 
 def test_a_stick_that_is_really_dead(cared: House) -> None:
