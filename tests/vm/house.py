@@ -33,7 +33,7 @@ def install(guest: Guest, telegram: int) -> None:
             if not name.startswith("tests/") and (ROOT / name).exists():
                 tar.add(ROOT / name, f"homesim/{name}")
     guest.check("base64 -d | tar -xz", stdin=base64.b64encode(packed.getvalue()).decode())
-    guest.check("cd homesim && make install", timeout=300)
+    guest.check("cd homesim && make install", timeout=900)
     configure(guest, telegram, {"home": "/dev/sms"})
 
 

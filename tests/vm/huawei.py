@@ -184,6 +184,7 @@ class Huawei:
     def _notice_power_cut(self) -> None:
         """vhci-hcd does not say that it cut its port's power. After that the kernel enumerates the stick as a new
         one, strings and all, which a mere reset does not make it do."""
+        self._was_reset = False
         self._become(STORAGE, power=True)
 
     def _configure(self, value: int) -> None:
