@@ -107,6 +107,8 @@ class BotApi:
         methods = {
             "sendMessage": self._send_message,
             "getMe": self._get_me,
+            "getChat": self._get_chat,
+            "sendChatAction": self._send_chat_action,
             "getUpdates": self._get_updates,
             "getWebhookInfo": self._get_webhook_info,
             "setWebhook": self._set_webhook,
@@ -338,6 +340,18 @@ class BotApi:
             "supports_inline_queries": False,
         }
         return {"result": {**self._bot(), **abilities}}
+
+    def _get_chat(self, params: Mapping[str, str]) -> Json:
+        """https://core.telegram.org/bots/api#getchat"""
+        return {"result": self._find_chat(params.get("chat_id", "")).json()}
+
+    def _send_chat_action(self, params: Mapping[str, str]) -> Json:
+        """https://core.telegram.org/bots/api#sendchataction; that it refuses as sendMessage does is assumed."""
+        chat = self._find_chat(params.get("chat_id", ""))
+        chat.check_delivery(chat.find_topic(params.get("message_thread_id", "")))
+        if params.get("action") != "typing":
+            raise bad_request("wrong parameter action in request")
+        return {"result": True}
 
     def _get_updates(self, params: Mapping[str, str]) -> Json:
         """https://core.telegram.org/bots/api#getupdates"""

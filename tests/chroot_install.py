@@ -83,7 +83,12 @@ def test_what_udev_and_usb_modeswitch_make_of_it(fresh: Chroot) -> None:
     fresh.run(f"{APT} install -y --no-install-recommends udev umockdev")
     fresh.make("install")
     check_names(fresh)
+    # From here on the dispatcher's and install's choice is what counts: the program that they call would look for a
+    # real stick, for 20 s. A stick that it is to switch with -X becomes 155e, as a real one is hoped to.
+    switch = 'case "$*" in *" -X") echo 155e >/sys/bus/usb/devices/1-1/idProduct ;; esac'
+    fresh.path("usr/sbin/usb_modeswitch").write_text(f'#!/bin/sh\necho "$@" | tee -a /tmp/called\n{switch}\n')
     check_mode_switch(fresh)
+    check_hilink(fresh)
 
 
 def device(path: str, subsystem: str, attributes: str = "", **properties: str) -> str:
@@ -163,6 +168,22 @@ def check_mode_switch(pi: Chroot) -> None:
     pi.make("install")
     assert pi.path(f"{own.relative_to(pi.root)}.dpkg-dist").exists()
     assert message("1f01") == "New"
+
+
+def check_hilink(pi: Chroot) -> None:
+    """A stick that is in HiLink mode as install runs: one with a storage interface is switched."""
+    for product, interface_class, said, called in (
+        ("14db", "02", "(12d1:14db): pull it out", ""),
+        ("14dc", "08", "switching 12d1:14dc", "-v 12d1 -p 14dc -i 0 -X\n"),
+        ("155e", "ff", "", ""),
+    ):
+        bus = device(BUS, "usb", "idVendor=1d6b idProduct=0002", DEVTYPE="usb_device")
+        pi.path("tmp/bus").write_text(bus + stick("1-1", 0, "12d1", product, interface_class))
+        pi.path("tmp/called").write_text("")
+        told = pi.run("cd /home/pi/homesim && umockdev-run -d /tmp/bus -- make install 2>&1")
+        assert said in told
+        assert ("HiLink" in told, "pull it out" in told) == (bool(said), product == "14db")
+        assert pi.path("tmp/called").read_text() == called
 
 
 def check_that_it_works(pi: Chroot) -> None:

@@ -26,6 +26,7 @@ def pythons() -> list[str]:
     return [python for python in dict.fromkeys(wanted) if _version(python)]
 
 
+@functools.cache
 def _version(python: str) -> str:
     """libgammu's version in this interpreter, "" when it cannot run homesim."""
     program = "import filelock, requests, gammu; print(gammu.Version()[0])"

@@ -12,10 +12,10 @@ from homesim import config
 from homesim.errors import ConfigError
 from rig import ROOT
 
-EXAMPLE = (ROOT / "config.toml.example").read_text()
+EXAMPLE = (ROOT / "config.toml.example").read_text().replace("xxx", "yyy")  # filled in
 MINIMAL = """
 [telegram]
-token = "123456789:AAxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+token = "123456789:AAyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"
 chat_id = 5
 [modem.home]
 device = "/dev/sms"
@@ -46,6 +46,11 @@ def test_the_example_is_right_and_its_comments_are_the_defaults(tmp_path: Path) 
     ]
     assert load(tmp_path, "\n".join(lines)) == plain
     assert lines != EXAMPLE.splitlines()
+
+
+def test_the_example_as_it_came_is_not_taken_for_a_configuration(tmp_path: Path) -> None:
+    [problem] = problems(tmp_path, (ROOT / "config.toml.example").read_text())
+    assert "homesim-setup" in problem
 
 
 def test_every_key_is_in_the_example(tmp_path: Path) -> None:
@@ -98,8 +103,8 @@ def test_a_missing_token_is_reported_with_the_rest(tmp_path: Path) -> None:
 
 
 def test_no_value_is_repeated_in_a_mistake(tmp_path: Path) -> None:
-    text = MINIMAL.replace("AAxx", "AA xx") + 'pin = "12345678901"\n'
-    assert not [line for line in problems(tmp_path, text) if "xxxx" in line or "12345678901" in line]
+    text = MINIMAL.replace("AAyy", "AA yy") + 'pin = "12345678901"\n'
+    assert not [line for line in problems(tmp_path, text) if "yyyy" in line or "12345678901" in line]
 
 
 @pytest.mark.parametrize("text", ["", "[telegram]\n", "[modem]\n", "modem = 3\n", "telegram = 1\n[modem.home]\n"])

@@ -85,7 +85,7 @@ from stick import Stick
 stick, out = Stick("E3372"), {}
 path = Path(sys.argv[3])
 with PtyPort(stick, path):
-    modem = Modem(Settings("home", str(path), "dku2at", "at", None, None))
+    modem = Modem(Settings("home", str(path), "dku2at", "at", None, None, "hangup"))
     modem.probe()
     modem.open()
     for number, texts in json.load(sys.stdin):

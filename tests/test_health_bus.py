@@ -93,6 +93,11 @@ class TestChoice:
     def test_a_bystander_is_none(self, tree: SysfsTree, place: str) -> None:
         assert choose(bus(tree), GONE, Stick(place, SERIAL), None) is None
 
+    def test_a_hub_is_none_whoever_makes_it(self, tree: SysfsTree) -> None:
+        plug(tree, "1-1.2")
+        tree._layout.watch.set(tree.path("1-1.2") / "bDeviceClass", "09\n")
+        assert choose(bus(tree), GONE, OURS, None) is None
+
     def test_another_vendor_in_our_place_is_none(self, tree: SysfsTree) -> None:
         plug(tree, "1-1.2", "0403:6001")
         assert choose(bus(tree), GONE, OURS, None) is None

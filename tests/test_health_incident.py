@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Sequence
@@ -112,6 +113,51 @@ class TestTelling:
         assert said(spool) == []
 
 
+class Killed(BaseException):
+    """A SIGKILL, as far as the disk can tell."""
+
+
+class Mortal(Spool):
+    """Ends before or after its nth write."""
+
+    def __init__(self, root: Path, nth: int, *, before: bool) -> None:
+        super().__init__(root)
+        self._left = nth
+        self._before = before
+
+    def _write(self, path: Path, text: str) -> None:
+        self._left -= 1
+        if self._left == 0 and self._before:
+            raise Killed
+        super()._write(path, text)
+        if self._left == 0:
+            raise Killed
+
+
+class TestKill:
+    @pytest.mark.parametrize("before", [True, False])
+    @pytest.mark.parametrize("nth", [1, 2, 3, 4])
+    @pytest.mark.parametrize("end", [False, True])
+    def test_each_alert_is_there_once(self, spool: Spool, nth: int, before: bool, end: bool) -> None:
+        known = check(spool, [SILENT], 1 if end else 2)
+
+        def go(spool: Spool) -> None:
+            incident.finish(spool)
+            if not end:
+                check(spool, [SILENT])
+            elif known := incident.load(spool):
+                incident.over(spool, known, 0)
+
+        with contextlib.suppress(Killed):
+            go(Mortal(spool.root, nth, before=before))
+        for entry in [*spool.entries("new")]:
+            spool.done(entry.name)  # poll has sent it meanwhile
+        sent = len([*(spool.root / "seen").iterdir()])
+        go(spool)
+        assert sent + len(said(spool)) == 1 + end
+        assert known.what == SILENT.what
+
+
 class TestBackOff:
     def test_it_doubles_up_to_an_hour_and_never_ends(self, spool: Spool) -> None:
         known, pauses = check(spool, [SILENT]), []
@@ -164,7 +210,9 @@ class TestClock:
 
 def faults_of(fields: dict[str, Any], now: float = 5000.0) -> list[str]:
     seen = Evidence(device="/dev/sms", stick=Stick("1-1.2", "12d1:155e"), status=fields, boottime=now)
-    return [finding.fault.kind for finding in diagnose(seen) if finding.fault]
+    findings = diagnose(seen)
+    assert all(0 <= finding.age <= now for finding in findings)
+    return [finding.fault.kind for finding in findings if finding.fault]
 
 
 JUNK = [None, True, -1, 10**300, -(10**300), 1e308, float("nan"), float("inf"), "", "x", [], [5], {}, {"x": 5}]

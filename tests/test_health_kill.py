@@ -30,6 +30,7 @@ from sysfs_tree import Cure
 from test_health_runs import seen, silent
 
 WORKERS = 3  # at once: a check mostly waits
+TRIES = 3  # where the machine is so busy that the stand-in for /sys misses a write
 CHECKS = 6  # after the kill, until one is healthy
 
 Happens = Callable[[Clinic], object]
@@ -113,11 +114,10 @@ def traced(clinic: Clinic, inject: str, nth: int) -> list[Event]:
     return found
 
 
-def kill(clinic: Clinic, event: Event) -> None:
-    """Run a check and end it, and what it has started, at this event."""
+def kill(clinic: Clinic, event: Event) -> bool:
+    """Run a check and end it, and what it has started, at this event. False when it did not come to that."""
     if event.kind == "file":
-        traced(clinic, event.what, event.nth)
-        return
+        return len(traced(clinic, event.what, event.nth)) > 0
     count = 0
     started, over = threading.Event(), threading.Event()
     process: list[subprocess.Popen[str]] = []
@@ -127,7 +127,7 @@ def kill(clinic: Clinic, event: Event) -> None:
         count += 1
         if count == event.nth:
             assert started.wait(30)
-            process[0].kill()
+            os.killpg(process[0].pid, signal.SIGKILL)
             process[0].wait()
             over.set()
 
@@ -135,11 +135,11 @@ def kill(clinic: Clinic, event: Event) -> None:
         clinic.tree.on_write = on
     else:
         clinic.stick.on_command = on
-    process.append(clinic.start_health())
+    process.append(clinic.start_health(start_new_session=True))
     started.set()
     process[0].communicate(timeout=120)
-    assert over.wait(30), f"{event}: did not happen"
     clinic.tree.on_write = clinic.stick.on_command = None
+    return over.wait(1)
 
 
 # --- what holds afterwards --------------------------------------------------------------------------
@@ -157,9 +157,9 @@ def switched_on(clinic: Clinic) -> list[str]:
 def survived(clinic: Clinic, first: str) -> list[str]:
     """The next run of a program, then as many checks as are needed; what is wrong then."""
     clinic.arrive()
-    if first == "poll":
+    if first == "poll" or "what" not in clinic.incident():  # when it was over, cron has run poll before
         clinic.poll()
-    else:
+    if first == "health":
         clinic.health()
     clinic.tree.wait_for(lambda tree: tree.devices[PLACE].port.tty is not None)
     problems = [f"after the next {first}: {problem}" for problem in switched_on(clinic)]
@@ -176,32 +176,41 @@ def survived(clinic: Clinic, first: str) -> list[str]:
 
 
 def kill_once(incident: Incident, event: Event, first: str) -> list[str]:
-    with Clinic(pythons()[0]) as clinic:
-        incident.make(clinic)
-        clinic.arrive()
-        kill(clinic, event)
-        return [f"{event}, then {first}: {problem}" for problem in survived(clinic, first)]
+    for _ in range(TRIES):
+        with Clinic(pythons()[0]) as clinic:
+            incident.make(clinic)
+            clinic.arrive()
+            if kill(clinic, event):
+                return [f"{event}, then {first}: {problem}" for problem in survived(clinic, first)]
+    return [f"{event}: did not happen"]
 
 
-def kill_at(incident: Incident, wanted: list[Event], firsts: tuple[str, ...]) -> None:
+def kill_at(incident: Incident, wanted: list[Event], first: str) -> None:
     with ThreadPoolExecutor(WORKERS) as pool:
-        results = pool.map(lambda pair: kill_once(incident, *pair), [(e, first) for e in wanted for first in firsts])
+        results = pool.map(lambda event: kill_once(incident, event, first), wanted)
         problems = [problem for result in results for problem in result]
     assert wanted
     assert not problems, f"{len(problems)} problems:\n" + "\n".join(problems)
 
 
+# The files are written, and the port is asked, in the same way for each step that goes over the bus.
+EACH = [("radio", "command"), ("radio", "file"), ("authorize", "write"), ("authorize", "command"),
+        ("authorize", "file"), ("bind", "write"), ("power", "write")]  # fmt: skip
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["write", "command", "file"])
-@pytest.mark.parametrize("name", INCIDENTS)
-def test_killed_at_every_step_and_run_again(name: str, kind: str) -> None:
+@pytest.mark.parametrize("first", ["poll", "health"])
+@pytest.mark.parametrize(("name", "kind"), EACH, ids=["-".join(each) for each in EACH])
+def test_killed_at_every_step_and_run_again(name: str, kind: str, first: str) -> None:
     if kind == "file" and steps.strace_fails():
         pytest.skip(f"strace: {steps.strace_fails()}")
     wanted = [event for event in events(INCIDENTS[name]) if event.kind == kind]
-    if name == "radio" and kind == "write":
-        assert wanted == []
-    else:
-        kill_at(INCIDENTS[name], wanted, ("poll", "health"))
+    kill_at(INCIDENTS[name], [event for event in wanted if matters(event)], first)
+
+
+def matters(event: Event) -> bool:
+    """Of a command that only asks, one phase: nothing has changed in the others."""
+    return event.kind != "command" or "CFUN=" in event.what or event.what.endswith("received")
 
 
 @pytest.mark.slow

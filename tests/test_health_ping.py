@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import threading
@@ -114,6 +115,30 @@ def test_a_server_that_hangs_is_left(
     ping(switch.url, "")
     assert time.monotonic() - began < 2
     assert "ping_url: " in caplog.text
+
+
+def test_a_server_that_never_ends_is_left(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of its octets is in time."""
+    monkeypatch.setattr(room, "WAIT", 0.4)
+    over = threading.Event()
+
+    def drip() -> None:
+        connection = server.accept()[0]
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            while not over.wait(0.05):
+                connection.sendall(b"X-More: x\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=drip, daemon=True).start()
+        began = time.monotonic()
+        ping(f"http://127.0.0.1:{server.getsockname()[1]}/{SECRET}", "")
+        spent = time.monotonic() - began
+        over.set()
+    assert spent < 2
+    assert "ping_url: no answer" in caplog.text
 
 
 def test_a_server_that_never_accepts_is_left(

@@ -96,9 +96,23 @@ class TestOptions:
         code, lines = on_terminal(clinic)
         assert code == 0
         assert [line.split(": ")[1] for line in lines] == [
-            "USB", "port", "answer", "SIM", "network", "storage", "power", "Telegram"]  # fmt: skip
+            "USB", "port", "answer", "SIM", "network", "call", "storage", "power", "Telegram"]  # fmt: skip
         assert "home: USB: 12d1:155e at 1-1.2, serial" in lines
         assert "home: network: Telekom.de HomeNetwork, signal 61 %" in lines
+
+    @pytest.mark.slow
+    def test_no_text_token_or_address_is_shown(self, clinic: Clinic, switch: Switch) -> None:
+        clinic.configure(health=f'ping_url = "{switch.url}"\nalert_after = 1')
+        switch.status = 500
+        text = clinic.arrive()
+        clinic.api.down()
+        clinic.poll()
+        silent(clinic)
+        code, lines = on_terminal(clinic, "--verbose")
+        assert code == 75
+        assert any("ping_url" in line for line in lines)
+        told = "\n".join([*lines, *(body for _, body in switch.told)])
+        assert [secret for secret in (text, clinic.api.token, SECRET) if secret in told] == []
 
     @pytest.mark.parametrize("happens", ["well", "silent", "storage", "back-off", "top of the ladder"])
     def test_a_dry_run_touches_nothing(self, clinic: Clinic, happens: str) -> None:
@@ -284,6 +298,20 @@ class TestPoll:
             assert holder.poll() is None
             holder.kill()
         assert clinic.tree.writes == []
+
+    def test_each_modem_s_process_has_its_deadline(self, clinic: Clinic) -> None:
+        """A child of fork has no interval timer; and whoever still runs holds the pipe."""
+        clinic.configure(more=f'[modem.away]\ndevice = "{clinic.folder}/away"\n')
+        assert clinic.health() == 75
+        silent(clinic)
+        assert Turn(clinic.run_folder, "home").take(0)
+        try:
+            program = f"import sys; sys.path.insert(0, {str(BIN.parent / 'lib')!r}); from homesim import health; " \
+                "health.LIMIT = 2.0; health.main()"  # fmt: skip
+            command = [clinic.python, "-B", "-c", program, "--config", str(clinic.config)]
+            subprocess.run(command, stdout=subprocess.PIPE, timeout=30, check=False)
+        finally:
+            release()
 
     def test_two_checks_at_once_are_one(self, clinic: Clinic) -> None:
         seen(clinic)

@@ -357,7 +357,9 @@ def test_an_install_that_was_cut_off_is_completed_by_the_next(pi: Pi) -> None:
     home = pi.root / "usr/local/lib/homesim"
     (home / "old").mkdir()
     (home / "bin").rename(home / "old/bin")
-    (home / "new/lib").mkdir(parents=True)
+    for rest in ("new/bin/gone", "old/lib/gone"):
+        (home / rest).parent.mkdir(parents=True, exist_ok=True)
+        (home / rest).write_text("")
     (pi.root / "etc/cron.d/homesim").unlink()
     pi.make("install")
     assert pi.files() == installed

@@ -84,7 +84,7 @@ def test_no_hostile_sms_stops_the_reading(rig: Rig) -> None:
     run = rig.poll()
     assert (run.returncode, run.stderr) == (0, "")
     assert rig.stick.stored() == {}
-    assert CODE in rig.texts()[0]
+    assert any(CODE in text for text in rig.texts())
     chat = rig.api.text()
     words = ["trailing", "part zero", "first of 255", "reserved", "stored, never sent", "$(reboot)", "the last one"]
     assert [word for word in words if word not in chat] == []

@@ -18,6 +18,7 @@ except ModuleNotFoundError:  # Python 3.10 and older
     import tomli as tomllib  # type: ignore[no-redef]
 
 DEFAULT_PATH = Path("/etc/homesim/config.toml")
+EXAMPLE = "123456789:AAxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"  # config.toml.example's token
 
 
 @dataclass(frozen=True)
@@ -138,8 +139,11 @@ _TABLES: dict[str, dict[str, _Key]] = {
 
 
 def load(path: Path) -> Config:
-    """Read the configuration. Raise ConfigError when the file is not there, not private, or not right."""
-    return parse(_private(path), path)
+    """Read the configuration. Raise ConfigError when the file is not there, not private, not right, or the example."""
+    settings = parse(_private(path), path)
+    if settings.telegram.token == EXAMPLE:  # cron starts us before homesim-setup: no SMS and no alert is for this chat
+        raise ConfigError(path, "is the example as it came; run sudo homesim-setup")
+    return settings
 
 
 def document(text: str, path: Path) -> dict[str, Any]:
@@ -188,7 +192,7 @@ def _private(path: Path) -> str:
         mode = path.stat().st_mode
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(path, "no such file; copy config.toml.example there and fill it in") from None
+        raise ConfigError(path, "no such file; run sudo homesim-setup, or copy config.toml.example there") from None
     except PermissionError:
         raise ConfigError(path, "permission denied; run it as root") from None
     except (OSError, ValueError) as error:

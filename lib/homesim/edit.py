@@ -20,7 +20,7 @@ from homesim.errors import ConfigError, ConfigErrors, TryAgain
 Value = str | int | None  # None: the key goes
 
 _EMPTY = "# Every key, with what it is for and its default, is in homesim's config.toml.example.\n\n[telegram]\n"
-_TOKEN, _CHAT = "123456789:AAxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 123456789  # config.toml.example's
+_CHAT = 123456789  # config.toml.example's
 # A key, or one that stands there as a comment; what it holds; the comment behind.
 _LINE = r"""\s*(?P<off># )?%s\s*=\s*(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|[^#\s]+)(?P<rest>\s*(?:#.*)?)"""
 
@@ -36,11 +36,11 @@ class Draft:
         try:
             self.settings = config.parse(self._text, path)
         except ConfigErrors:  # what setup asks for may be missing
-            self._text = _change(self._text, path, "telegram", token=_TOKEN, token_file=None, chat_id=_CHAT)
+            self._text = _change(self._text, path, "telegram", token=config.EXAMPLE, token_file=None, chat_id=_CHAT)
             if not config.document(self._text, path).get("modem"):
                 self._text = _change(self._text, path, "modem.home", device="/dev/sms")
             self.settings = config.parse(self._text, path)
-        self.fresh = self.settings.telegram.token == _TOKEN  # nobody has filled it in yet
+        self.fresh = self.settings.telegram.token == config.EXAMPLE  # nobody has filled it in yet
 
     def change(self, table: str, **values: Value) -> None:
         """Set keys of a table. Raise ConfigError when that makes no configuration; then all is as before."""

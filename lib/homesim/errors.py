@@ -30,6 +30,12 @@ class HomesimError(Exception):
         return [str(self)]
 
 
+def reason(error: OSError) -> str:
+    """What the system says, and what to do if that is known."""
+    words = (error.strerror or "cannot be used").lower()
+    return f"{words}; run it as root" if isinstance(error, PermissionError) else words
+
+
 class TryAgain(HomesimError):
     """The modem, Telegram or the disk is out of reach now; what was read is kept."""
 

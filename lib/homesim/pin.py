@@ -11,11 +11,14 @@ no outcome and leaves one more try, so that a power cut does not lock us out; tw
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 from homesim.config import Modem as Settings
 from homesim.errors import ConfigError, TryAgain
-from homesim.modem import Modem
 from homesim.spool import Spool
+
+if TYPE_CHECKING:
+    from homesim.modem import Modem  # doctor must start without gammu, to say that it is missing
 
 TRIES = 2
 STATE = "pin-tried"

@@ -61,16 +61,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--dry-run", action="store_true", help="show what would be forwarded; change nothing")
     parser.add_argument(
-        "--linger", type=_seconds, metavar="SECONDS", help="how long to watch; 0: look once; default: poll.linger"
+        "--linger", type=run.seconds, metavar="SECONDS", help="how long to watch; 0: look once; default: poll.linger"
     )
     return parser.parse_args(argv)
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 86400:
-        raise argparse.ArgumentTypeError(f"{text}: expected seconds, 0 to 86400")
-    return value
 
 
 def _dry_run(settings: Config, name: str) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What health asks the stick: a few plain AT commands, in a process of its own.
+"""What health asks the stick: a few plain AT commands, in a process of its own, as doctor's are.
 
 To open and close the port of a stick that takes nothing can block for half a minute in the kernel, and as long as
 anybody holds the port the stick comes back from a reset under another number. A process ends either.
@@ -11,15 +11,17 @@ import multiprocessing
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from homesim.errors import TryAgain
 from homesim.wire import RADIO, Wire, radio_on, value
 
+T = TypeVar("T")
+
 ANSWER = 5.0  # seconds: a slow stick takes 1 s an answer
 LOOK = 60.0  # seconds for all of them; then the stick is not healthy, slow as it may be
 CLOSE = 40.0  # seconds that the kernel may need to close a port whose stick takes nothing
-_REGISTERED = {"1", "5", "6", "7", "9", "10"}  # TS 27.007 7.2: home, roaming; SMS only; without CSFB
+REGISTERED = {"1", "5", "6", "7", "9", "10"}  # TS 27.007 7.2: home, roaming; SMS only; without CSFB
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,19 @@ class Answer:
 
 def look(device: str) -> Answer:
     """Ask the port. Never raises: what went wrong is in the answer."""
-    return _apart(_look, device, LOOK)
+    return _answer(_look, device, LOOK)
 
 
 def cycle_radio(device: str) -> Answer:
     """Off the network and on again, which makes a stick register anew."""
-    return _apart(_cycle_radio, device, LOOK + 2 * RADIO)
+    return _answer(_cycle_radio, device, LOOK + 2 * RADIO)
+
+
+def _answer(function: Callable[[str], Answer], device: str, seconds: float) -> Answer:
+    try:
+        return apart(function, device, seconds)
+    except TryAgain as error:
+        return Answer(str(error))
 
 
 def _look(device: str) -> Answer:
@@ -64,7 +73,7 @@ def _ask(wire: Wire) -> Answer:
     states = [value(wire.command(f"AT+{name}?", ANSWER), f"+{name}:") for name in ("CREG", "CGREG", "CEREG")]
     return Answer(
         sim=value(sim, "+CPIN:") or sim[-1],
-        registered=any(re.split(r"[ ,]+", f"{state},,")[1] in _REGISTERED for state in states),
+        registered=any(re.split(r"[ ,]+", f"{state},,")[1] in REGISTERED for state in states),
         used=sum(_used(wire, memory) for memory in ("SM", "ME")),
     )
 
@@ -77,24 +86,29 @@ def _used(wire: Wire, memory: str) -> int:
     return 0
 
 
-def _apart(function: Callable[[str], Answer], device: str, seconds: float) -> Answer:
-    """Call it in a process of its own, which holds the port no longer when this returns."""
+def apart(function: Callable[[str], T], device: str, seconds: float) -> T:
+    """Call it in a process of its own, which holds port and lock no longer when this returns. Raise TryAgain."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_send, args=(sender, function, device), daemon=True)
     process.start()
     sender.close()
+    answer: Any
     try:
-        answer: Answer = receiver.recv() if receiver.poll(seconds) else Answer(f"{device}: too slow")
+        answer, problem = receiver.recv() if receiver.poll(seconds) else (None, f"{device}: too slow")
     except EOFError:
-        answer = Answer(f"{device}: the process that asked it was killed")
+        answer, problem = None, f"{device}: the process that asked it was killed"
     process.kill()
     process.join(CLOSE)
-    return answer
+    if problem:
+        thing, _, reason = problem.partition(": ")
+        raise TryAgain(thing, reason)
+    found: T = answer
+    return found
 
 
-def _send(sender: Any, function: Callable[[str], Answer], device: str) -> None:
+def _send(sender: Any, function: Callable[[str], T], device: str) -> None:
     try:
-        sender.send(function(device))
+        sender.send((function(device), ""))
     except TryAgain as error:
-        sender.send(Answer(str(error)))
+        sender.send((None, str(error)))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
@@ -15,11 +16,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, NoReturn
 
-import filelock
-
 from homesim import __version__
 from homesim.config import DEFAULT_PATH
-from homesim.errors import EXIT_OK, EXIT_TRY_AGAIN, HomesimError, TryAgain
+from homesim.errors import EXIT_OK, EXIT_TRY_AGAIN, HomesimError, TryAgain, reason
 
 HAND_OVER = 10.0  # seconds that a run waits for the one before it
 GRACE = 90.0  # seconds beyond its time after which the kernel ends a run of poll
@@ -50,6 +49,14 @@ def parser(name: str, description: str, epilog: str) -> argparse.ArgumentParser:
     parser.add_argument("-v", "--verbose", action="store_true", help="tell the system log what a terminal is told")
     parser.add_argument("--version", action="version", version=f"{name} {__version__}")
     return parser
+
+
+def seconds(text: str) -> float:
+    """An option's, for argparse."""
+    with contextlib.suppress(ValueError):
+        if 0 <= (value := float(text)) <= 86400:
+            return value
+    raise argparse.ArgumentTypeError(f"{text}: expected seconds, 0 to 86400")
 
 
 def each(name: str, works: Sequence[Callable[[], int]]) -> int:
@@ -129,10 +136,12 @@ class Turn:
     _taken: ClassVar[list[Turn]] = []
 
     def __init__(self, folder: Path, modem: str) -> None:
+        import filelock  # doctor must start without it, to say that it is missing
+
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # who can open a lock can hold it
         except OSError as error:
-            raise TryAgain(folder, (error.strerror or "cannot be made").lower()) from None
+            raise TryAgain(folder, reason(error)) from None
         self._lock = filelock.FileLock(folder / f"{modem}.lock")
         self._door = filelock.FileLock(folder / f"{modem}.next")
 
@@ -144,10 +153,10 @@ class Turn:
         try:
             with self._door.acquire(timeout=min(wait, knock), poll_interval=0.02):
                 self._lock.acquire(timeout=wait, poll_interval=0.05)
-        except filelock.Timeout:
+        except TimeoutError:  # filelock's is one
             return False
         except OSError as error:
-            raise TryAgain(self._lock.lock_file, (error.strerror or "cannot be locked").lower()) from None
+            raise TryAgain(self._lock.lock_file, reason(error)) from None
         self._taken.append(self)
         return True
 
@@ -163,7 +172,7 @@ class Turn:
         try:
             with self._door.acquire(timeout=0):
                 return False
-        except filelock.Timeout:
+        except TimeoutError:
             return True
 
 

@@ -72,7 +72,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--token-file", metavar="FILE", help="a file that holds the bot's token; -: a line of standard input")
     add("--chat-id", type=int, metavar="N", help="the chat, if you know its number: then no link is needed")
     add("--topic-id", type=int, metavar="N", help="the topic of the group --chat-id")
-    add("--wait", type=float, metavar="SECONDS", help="how long to wait for a real SMS at the end; 0: do not")
+    add("--wait", type=run.seconds, metavar="SECONDS", help="how long to wait for a real SMS at the end; 0: do not")
     parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     arguments = parser.parse_args(argv)
     if arguments.topic_id is not None and arguments.chat_id is None:

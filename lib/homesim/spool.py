@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from homesim.errors import TryAgain
+from homesim.errors import TryAgain, reason
 
 SEEN_DAYS = 30
 _FOLDERS = ("tmp", "parts", "new", "failed", "seen")
@@ -190,7 +190,7 @@ class Spool:
         except FileNotFoundError:  # read only, before the first run
             return []
         except OSError as error:
-            raise TryAgain(self.root / folder, f"{(error.strerror or 'unreadable').lower()}; run it as root") from None
+            raise TryAgain(self.root / folder, reason(error)) from None
 
     def _set_aside(self, folder: str, file: str) -> None:
         if self._read_only:
@@ -231,5 +231,5 @@ def _writing(path: Path) -> Iterator[Path]:
 
 
 def _unwritable(path: Path, error: OSError) -> TryAgain:
-    reason = error.strerror or "cannot be written"
-    return TryAgain(path, f"{reason.lower()}; SMS stay on the stick until there is room to write")
+    room = "" if isinstance(error, PermissionError) else "; SMS stay on the stick until there is room to write"
+    return TryAgain(path, f"{reason(error)}{room}")

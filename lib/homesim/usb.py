@@ -123,12 +123,13 @@ class Bus:
         """Put back what a run that was killed in the middle of a reset left off. True when there was something.
 
         Not known for a port without power, whose `disable` may read 0 all the same: it is switched on at any rate.
+        Raise TryAgain when another device is in its place.
         """
         folder = self._devices / stick.place
         there = self.at(stick.place)
         if not folder.exists() and self.switchable(stick):
             self.power(stick, on=True)
-        if there is None or there.vendor != stick.vendor:
+        if there is None:
             return False
         if left := there.mode == "off":
             self.authorize(stick, on=True)
