@@ -11,7 +11,7 @@ ANY = $$(/usr/bin/python3 -c 'import gammu, requests, filelock' 2>/dev/null && e
 # Most tests wait for a stick or a server: more of them at once than there are cores.
 TOGETHER = -n 4 --dist worksteal
 
-.PHONY: help install uninstall purge demo test test-quick test-installed test-chroot check bench clean
+.PHONY: help install uninstall purge demo test test-quick test-installed test-chroot test-vm soak-vm check bench clean
 
 help:
 	@echo 'make install     programs, udev rule, usb_modeswitch files, cron file; an upgrade is the same (as root)'
@@ -22,6 +22,8 @@ help:
 	@echo 'make test-quick  the same on the first libgammu, without the slow ones (under two minutes)'
 	@echo 'make test-installed   all tests, with the installed programs'
 	@echo 'make test-chroot  install, upgrade, uninstall in fresh Debian systems (as root, about ten minutes)'
+	@echo 'make test-vm     on a real Debian kernel in QEMU, with an emulated stick: USB, udev, cron (SUITE=trixie)'
+	@echo 'make soak-vm     a day in an hour there: 200 SMS, random faults'
 	@echo 'make check       ruff, mypy --strict, the rules of the rooms'
 	@echo 'make bench       homesim, gammu-smsd and smstools side by side (about a quarter of an hour)'
 	@echo 'make clean       remove what these have made'
@@ -50,6 +52,12 @@ test-chroot:
 	@tests/prepare chroot
 	$(PYTHON) -m pytest -q tests/chroot_install.py
 
+test-vm:
+	@tests/vm/run -m 'not soak'
+
+soak-vm:
+	@tests/vm/run -m soak -rP
+
 check:
 	@tests/prepare test
 	$(PYTHON) -m ruff check
@@ -61,5 +69,5 @@ bench:
 	$(PYTHON) tests/bench.py --readme README.md
 
 clean:
-	rm -rf .chroots .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .chroots .vm .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Boot the guest once, install homesim, take a snapshot; each case begins there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from botapi import BotApi
+from vm.guest import Guest
+from vm.house import INSTALLED, House, install
+
+
+def pytest_configure() -> None:
+    """SIGTERM ends the guests as SIGINT does, and leaves no folder behind."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number: int = server.getsockname()[1]
+        return number
+
+
+@pytest.fixture(scope="session")
+def telegram() -> int:
+    """Where the Bot API stand-in listens: the same port in each case, for the configuration in the guest."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def guest(telegram: int) -> Iterator[Guest]:
+    with Guest(Path(os.environ["HOMESIM_IMAGE"])) as guest:
+        guest.boot()
+        guest.wait_until_up()
+        install(guest, telegram)
+        guest.save(INSTALLED)
+        yield guest
+
+
+@pytest.fixture
+def house(guest: Guest, telegram: int) -> Iterator[House]:
+    guest.resume(INSTALLED)
+    with BotApi(port=telegram) as api:
+        house = House(guest, api)
+        with house.stick:
+            yield house
+            print(house.journal())  # shown if the case failed
