@@ -98,7 +98,7 @@ class TestOptions:
         assert [line.split(": ")[1] for line in lines] == [
             "USB", "port", "answer", "SIM", "network", "call", "storage", "power", "Telegram"]  # fmt: skip
         assert "home: USB: 12d1:155e at 1-1.2, serial" in lines
-        assert "home: network: Telekom.de HomeNetwork, signal 61 %" in lines
+        assert "home: network: Telekom.de, registered at home, signal good (61 %)" in lines
 
     @pytest.mark.slow
     def test_no_text_token_or_address_is_shown(self, clinic: Clinic, switch: Switch) -> None:
