@@ -150,6 +150,11 @@ class BotApi:
         with self._changed:
             self.faults.extend(faults * times)
 
+    def quiet(self, seconds: float = 0.5) -> None:
+        """Return when all that was sent before is carried out, also by clients that are dead; or after `seconds`."""
+        if self._server:
+            self._server.quiet(seconds)
+
     def release(self) -> None:
         """End every hang() and cut short every slow() and drip() under way."""
         with self._changed:

@@ -163,6 +163,15 @@ class Server(ThreadingHTTPServer):
         with self._lock:
             self._connections.discard(sock)
 
+    def quiet(self, seconds: float) -> None:
+        """See BotApi.quiet."""
+        with socket.create_connection(("127.0.0.1", self.port)) as last:  # connections are accepted in their order
+            last.shutdown(socket.SHUT_WR)
+            last.recv(1)
+        end = time.monotonic() + seconds
+        while self._connections and time.monotonic() < end:
+            time.sleep(0.005)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no news; anything else is a bug and shows its traceback."""
         if not isinstance(sys.exception(), ConnectionError):

@@ -259,7 +259,7 @@ def test_a_stick_that_was_never_seen_with_its_port_is_put_back_too(clinic: Clini
     path = clinic.state / "incident"
     path.write_text(json.dumps({**json.loads(path.read_text()), "step": 5, "since": boottime()}))
     kill(clinic, Event("write", 1, "disable 1"))
-    assert not os.path.exists(clinic.tree.path(PLACE))
+    clinic.tree.wait_for(lambda tree: not os.path.exists(tree.path(PLACE)))
     clinic.tree.devices[PLACE].comes_back_as = "12d1:155e"
     clinic.poll()
     assert clinic.tree.devices[PLACE].on_bus

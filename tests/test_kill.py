@@ -252,6 +252,7 @@ def _kill_once(scenario: Scenario, step: Step) -> tuple[bool, list[str]]:
         scenario.make(rig)
         before = len(rig.api.sent)
         struck = steps.kill(rig, step)
+        rig.api.quiet()  # what was in flight may land after the kill
         flying = _flying(rig, before)
         problems = [*_whole(rig), *_again(rig), *_whole(rig), *_arrived(rig, scenario, flying)]
         problems += _cleared(rig, scenario)
