@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from stick import Stick
-from vm.house import House, configure
+from vm.house import CRON, House, configure
 from vm.huawei import HILINK, SERIAL, STORAGE, Cure, Huawei
 
 
@@ -59,12 +59,14 @@ def test_numbers_that_shift(house: House) -> None:
 
 
 def test_hilink(house: House) -> None:
-    """A stick that is a network card: health says so, and the owner learns it."""
+    """A stick that is a network card: health and doctor say so, and the owner learns it."""
     house.stick.plug(face=HILINK)
     house.guest.wait_for("grep -qx 14db /sys/bus/usb/devices/1-1/idProduct")
-    said = house.guest.run("homesim-health 2>&1; echo exit $?; homesim-health -v >/dev/null 2>&1")
-    assert "exit 75" in said.stdout
+    house.guest.check(f"sed -i /homesim-health/d {CRON}")  # or cron's check is the one that is told
+    assert house.guest.run("homesim-health").status == 75
+    assert house.guest.run("homesim-health", timeout=300).status == 75  # the second check takes a step, and waits
     assert "hilink" in house.guest.check("journalctl -t homesim-health --no-pager")
+    assert "HiLink" in house.guest.run("homesim-doctor", timeout=120).stdout
     house.arrives("HiLink mode")
 
 
