@@ -67,7 +67,13 @@ NOT_HERE = (
     "sudo homesim-setup",
     "sudo nano /etc/homesim/config.toml",
 )
-HELD_ELSEWHERE = ("make demo", "make test", "sudo homesim-doctor")  # the test above, this run, test_doctor.py
+HELD_ELSEWHERE = (
+    "make demo",  # the test above
+    "make test",  # this run
+    "make test-vm",  # its own run
+    "make test-vm SUITE=trixie",
+    "sudo homesim-doctor",  # test_doctor.py
+)
 
 
 def test_the_steps_on_the_pi_install_a_copy_that_runs(python: str, tmp_path: Path) -> None:
