@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from botapi import CHAT_ID, TOKEN
 from stick import Stick
+from vm.guest import HOST
 from vm.house import CRON, House, configure
 from vm.huawei import HILINK, SERIAL, STORAGE, Cure, Huawei
 
@@ -17,6 +19,20 @@ def test_cold_plug(house: House) -> None:
     assert house.stick.faces == [STORAGE, SERIAL]
     assert house.guest.check("readlink -f /dev/sms /dev/sms-1-1").split() == ["/dev/ttyUSB0"] * 2
     assert house.times(mark) == 1
+
+
+def test_setup_with_its_options(house: House, telegram: int) -> None:
+    """As it was installed, plugged in, and linked by one command: no other step."""
+    example = "/usr/local/lib/homesim/config.toml.example"
+    server = f's|^# api_url = .*|api_url = "http://{HOST}:{telegram}"|'  # Telegram itself is out of reach here
+    house.guest.check(f"umask 077; sed '{server}' {example} >/etc/homesim/config.toml")
+    house.stick.plug()
+    house.guest.wait_for("test -e /dev/sms")
+    said = house.guest.check(f"homesim-setup --token-file - --chat-id {CHAT_ID} --wait 0", stdin=TOKEN, timeout=300)
+    assert "/etc/homesim/config.toml is written." in said
+    assert TOKEN not in said
+    house.arrives(house.sms("After homesim-setup"))
+    house.settled()
 
 
 def test_link_survives_change_and_bind(house: House) -> None:
