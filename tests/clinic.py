@@ -44,16 +44,7 @@ class Clinic(Rig):
 
     def start_health(self, *arguments: str, hasty: bool = True, **options: Any) -> subprocess.Popen[str]:
         program = [str(ROOT / "tests/hasty.py"), str(BIN / "health")] if hasty else [str(BIN / "health")]
-        process = subprocess.Popen(
-            [self.python, "-B", *program, "--config", str(self.config), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            **options,
-        )
-        self._processes.append(process)
-        return process
+        return self._start([self.python, "-B", *program], *arguments, **options)
 
     def health(self, *arguments: str, **options: Any) -> int:
         """Run bin/health to its end; its exit code. A run of it prints nothing without a terminal."""

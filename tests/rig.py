@@ -79,8 +79,11 @@ class Rig:
 
     def start(self, *arguments: str, command: tuple[str, ...] = (), **options: Any) -> subprocess.Popen[str]:
         """Start bin/poll; it is ended with the rig at the latest."""
+        return self._start([*command, self.python, "-B", str(BIN / "poll")], *arguments, **options)
+
+    def _start(self, program: list[str], *arguments: str, **options: Any) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [*command, self.python, "-B", str(BIN / "poll"), "--config", str(self.config), *arguments],
+            [*program, "--config", str(self.config), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
