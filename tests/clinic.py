@@ -55,10 +55,10 @@ class Clinic(Rig):
 
     def later(self, seconds: float = 5 * MINUTES) -> None:
         """What poll said was that much longer ago; back-off too."""
-        self._shift(self.run_folder / "home.json", seconds, "_boottime")
-        self._shift(self.state / "incident", seconds, "since", "told", "not_before")
+        self.shift(self.run_folder / "home.json", seconds, "_boottime")
+        self.shift(self.state / "incident", seconds, "since", "told", "not_before")
 
-    def _shift(self, file: Any, seconds: float, *keys: str) -> None:
+    def shift(self, file: Any, seconds: float, *keys: str) -> None:
         if file.exists():
             fields = json.loads(file.read_text())
             for key, value in fields.items():

@@ -267,6 +267,18 @@ class TestPoll:
         assert clinic.poll().returncode == 0
 
     @pytest.mark.slow
+    def test_one_that_was_kept_out_has_not_stopped_running(self, clinic: Clinic) -> None:
+        """A step takes its time, cron starts health each minute: poll gets no turn and writes nothing."""
+        silent(clinic)
+        assert clinic.health() == 75  # looks itself
+        clinic.shift(clinic.run_folder / "home.json", 140, "updated_boottime")
+        assert clinic.health() == 75
+        clinic.shift(clinic.run_folder / "home.json", 140, "updated_boottime")
+        assert clinic.health() == 75
+        assert clinic.steps() == ["authorize", "bind"]
+        assert clinic.incident()["needs"] == []
+
+    @pytest.mark.slow
     @pytest.mark.parametrize("over", [True, False])
     def test_one_that_hangs_is_ended_when_its_time_is_over(self, clinic: Clinic, over: bool) -> None:
         clinic.configure(poll="linger = 0")

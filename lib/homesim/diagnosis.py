@@ -132,8 +132,8 @@ def _answer(seen: Evidence) -> Finding:
     age, error = seen.age("answered_boottime"), str(seen.status.get("error", ""))
     if age <= STALE:
         return Finding("answer", f"{age:.0f} s ago" if seen.status else f"none yet, {age:.0f} s after the start")
-    if seen.age("updated_boottime") > STALE:
-        return Finding("answer", f"homesim-poll has not run for {age:.0f} s", FAULTS["poll"], age)
+    if (idle := seen.age("updated_boottime")) > STALE:
+        return Finding("answer", f"homesim-poll has not run for {idle:.0f} s", FAULTS["poll"], age)
     return Finding("answer", f"none for {age:.0f} s: {error}", FAULTS[_why_silent(seen, error)], age)
 
 

@@ -112,8 +112,7 @@ class _Check:
         step = ladder.next_step(max(0, known.step - 1) if known else 0, before)
         if step == len(STEPS):
             raise TryAgain(self._device, "there is no step to take here; is the stick plugged in?")
-        self._remember(self._stick)
-        answer = ladder.climb(STEPS[step])
+        answer = self._take(ladder, STEPS[step])
         log.warning("%s: %s", self._modem.name, answer.problem or "the stick answers")
         return EXIT_TRY_AGAIN if answer.problem else EXIT_OK
 
@@ -200,8 +199,7 @@ class _Check:
             return self._reboot(known.climbed())
         known = replace(known, step=step + 2, tried=(*known.tried, STEPS[step]))
         incident.save(self._spool, known)  # before it: a step that kills us is not taken for ever
-        self._remember(self._stick)  # who is switched off and not known to be ours is not put back
-        after = ladder.climb(STEPS[step])
+        after = self._take(ladder, STEPS[step])
         return cured(fault.kind, before, after) and self._over(known, after.used)
 
     def _ladder(self) -> tuple[Ladder, Answer]:
@@ -209,6 +207,12 @@ class _Check:
         answer = ladder.look()
         log.warning("%s: port: %s", self._modem.name, answer.problem or f"answers; SIM {answer.sim}")
         return ladder, answer
+
+    def _take(self, ladder: Ladder, step: str) -> Answer:
+        self._remember(self._stick)  # who is switched off and not known to be ours is not put back
+        answer = ladder.climb(step)
+        status.touch(self._settings.paths.run, self._modem.name)
+        return answer
 
     def _reboot(self, known: Incident) -> bool:
         """The last step: systemd's clean reboot (systemd(1), SIGRTMIN+5)."""

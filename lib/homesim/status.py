@@ -50,15 +50,25 @@ class Status:
         if not at_once and news == before and time.monotonic() - at < EVERY:
             return
         self._written = (time.monotonic(), news)
-        self.set(updated=time.time(), updated_boottime=boottime())
-        temporary = self._path.with_suffix(".tmp")
-        try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with open(descriptor, "w", encoding="utf-8") as file:
-                json.dump(dict(self._fields), file, indent=1)  # a copy: another thread sets fields
-            os.replace(temporary, self._path)
-        except OSError as error:  # no reason to leave an SMS on the stick
-            log.warning("%s: cannot be written: %s", self._path, error.strerror)
+        _write(self._path, dict(self._fields))  # a copy: another thread sets fields
+
+
+def touch(run: Path, modem: str) -> None:
+    """Health had the modem until now: no reason to say that poll does not write any more."""
+    if fields := read(run, modem):
+        _write(run / f"{modem}.json", fields)
+
+
+def _write(path: Path, fields: dict[str, Any]) -> None:
+    fields |= {"updated": time.time(), "updated_boottime": boottime()}
+    temporary = path.with_suffix(".tmp")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            json.dump(fields, file, indent=1)
+        os.replace(temporary, path)
+    except OSError as error:  # no reason to leave an SMS on the stick
+        log.warning("%s: cannot be written: %s", path, error.strerror)
 
 
 def boottime() -> float:

@@ -120,7 +120,13 @@ class Guest:
         return result.stdout
 
     def attach(self, hub_port: int, device: int, speed: int, port: int) -> None:
-        """Plug in the USB/IP device that listens on this machine's `port`. Raise OSError."""
+        """Plug in the USB/IP device that listens on this machine's `port`.
+
+        Raise OSError, also when the kernel is not done with the one before: vhci-hcd would take the new for the old.
+        """
+        before = f"/sys/bus/usb/devices/1-{hub_port + 1}"
+        if self.run(f"test -e {before}").status == 0:
+            raise OSError(f"{before} is still there")
         result = self._agent.ask({"attach": [hub_port, device, speed], "tcp": [HOST, port]}, 60)
         if result.status:
             raise OSError(result.stderr)

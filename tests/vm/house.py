@@ -96,6 +96,13 @@ class House:
         fields: dict[str, object] = json.loads(self.guest.check(f"cat /run/homesim/{modem}.json"))
         return fields
 
+    def overdue(self) -> str:
+        """The runs that are older than one may get: poll's limit is 156 s, health's 285 s, and the kernel takes 30 s
+        to close the port of a stick that takes nothing."""
+        return self.guest.check(
+            "ps -eo etimes=,args= | awk '/homesim-poll/ && $1 > 190 || /homesim-health/ && $1 > 320'"
+        )
+
     def journal(self) -> str:
         """What was logged since the case began, without systemd's own."""
         said = "-t homesim -t homesim-poll -t homesim-health -t usb_modeswitch"

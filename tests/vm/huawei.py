@@ -57,6 +57,7 @@ class Huawei:
         self._link: Link | None = None
         self._lock = threading.RLock()
         self._was_reset = False
+        self._power_was_cut = False
         self._used = False  # configured since it was connected
         self._answers_to = 0x81
         self._open: set[int] = set()  # interfaces with DTR
@@ -97,7 +98,7 @@ class Huawei:
     def _connect(self, face: Face) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             self.faces.append(face)
-            self._used = self._was_reset = False
+            self._used = self._was_reset = self._power_was_cut = False
             self._attach(server.getsockname()[1])
             connection, _ = server.accept()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -106,8 +107,8 @@ class Huawei:
             self._link.start()
 
     def _attach(self, port: int) -> None:
-        """The kernel takes a moment to free a hub port that was in use."""
-        deadline = time.monotonic() + 20
+        """The kernel takes a moment to let go of what was in a hub port."""
+        deadline = time.monotonic() + 60
         while True:
             try:
                 self._guest.attach(self.port, 0x10000 + self.port + 1, HIGH_SPEED, port)
@@ -121,8 +122,8 @@ class Huawei:
         """Vanish from the bus and come back as something else."""
 
         def change() -> None:
+            time.sleep(FIRMWARE)  # what was asked of it last is answered first
             self.unplug()
-            time.sleep(FIRMWARE)
             if power:
                 self._power_on(Cure.POWER, face)
             else:
@@ -175,20 +176,18 @@ class Huawei:
         if kind != 3:
             raise Stall
         if index == 0 and self._was_reset and self._used:
-            self._notice_power_cut()
+            self._power_was_cut = True
         try:
             return string(index)
         except KeyError:
             raise Stall from None
 
-    def _notice_power_cut(self) -> None:
-        """vhci-hcd does not say that it cut its port's power. After that the kernel enumerates the stick as a new
-        one, strings and all, which a mere reset does not make it do."""
-        self._was_reset = False
-        self._become(STORAGE, power=True)
-
     def _configure(self, value: int) -> None:
-        """0: off. The power stays on, so the modem is not restarted."""
+        """0: off. The power stays on, so the modem is not restarted.
+
+        vhci-hcd does not say that it cut its port's power. After that the kernel enumerates the stick as a new one,
+        strings and all, which a mere reset does not make it do. The stick bears with that to its end.
+        """
         self._inbox.put(None)
         self.modem.detach()
         self._open.clear()
@@ -196,13 +195,15 @@ class Huawei:
             return
         self.configured += 1
         self.modem.faults.cure(Cure.BIND)
-        if self.face is SERIAL and self._used and self.storage_after_reset:
+        if self._power_was_cut:
+            self._become(STORAGE, power=True)
+        elif self.face is SERIAL and self._used and self.storage_after_reset:
             self._become(STORAGE)
         elif self.face is SERIAL:
             self._inbox = queue.SimpleQueue()
             self.modem.attach(self._say)
             threading.Thread(target=self._serve, args=(self._inbox,), daemon=True).start()
-        self._used, self._was_reset = True, False
+        self._used, self._was_reset, self._power_was_cut = True, False, False
 
     def _serve(self, inbox: queue.SimpleQueue[bytes | None]) -> None:
         """The modem takes its time; the bus does not wait for it."""

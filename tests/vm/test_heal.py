@@ -34,6 +34,7 @@ def test_freeze_that_authorized_cures(cared: House) -> None:
     assert "I reset it" not in first
     assert "I reset it." in last
     assert [cared.times(mark) for mark in during] == [1, 1]
+    assert "/dev/sms: bind" not in cared.journal()  # the next step would have helped too
 
 
 def test_freeze_that_only_power_cures(cared: House) -> None:
@@ -80,6 +81,8 @@ def test_a_stick_that_is_really_dead(cared: House) -> None:
     """Endpoint 0 silent, nothing is taken: no run hangs beyond its time, and the owner is told."""
     cared.stick.silent_endpoint_0 = cared.stick.out_blocked = True
     cared.arrives("stopped answering", timeout=LONG)
+    cared.guest.wait_for("journalctl -t homesim-health --no-pager | grep '/dev/sms: power'", LONG)
+    assert cared.overdue() == ""
     cared.stick.unplug()
     cared.stick.silent_endpoint_0 = cared.stick.out_blocked = False
     cared.stick.plug()
