@@ -23,7 +23,10 @@ class HomesimError(Exception):
     exit_code = EXIT_TRY_AGAIN
 
     def __init__(self, thing: object, reason: str) -> None:
-        super().__init__(f"{thing}: {reason}")
+        super().__init__(thing, reason)
+
+    def __str__(self) -> str:
+        return "{}: {}".format(*self.args)
 
     def lines(self) -> Sequence[str]:
         """What to print, a line each."""

@@ -18,7 +18,7 @@ from homesim.config import Modem, Paths
 from homesim.diagnosis import REGISTRATIONS, ROOM, STALE, network
 from homesim.errors import TryAgain
 from homesim.pin import refused
-from homesim.port import REGISTERED, apart
+from homesim.port import REGISTERED
 from homesim.spool import Spool
 from homesim.troubles import Finding, bad, good, unseen
 from homesim.wire import Wire, value
@@ -54,7 +54,7 @@ def look(modem: Modem, runs: Path) -> Said:
         raise PermissionError
     run.Turn(runs, modem.name)  # what it may raise, it shall raise here; a lock is not for the processes forked later
     try:
-        said = apart(lambda device: _ask(device, run.Turn(runs, modem.name)), modem.device, LIMIT)
+        said = run.apart(lambda: _ask(modem.device, run.Turn(runs, modem.name)), modem.device, LIMIT)
     except TryAgain as error:
         return {"problem": str(error)}
     return said or status.read(runs, modem.name) | {"busy": True}

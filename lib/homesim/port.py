@@ -7,20 +7,17 @@ anybody holds the port the stick comes back from a reset under another number. A
 
 from __future__ import annotations
 
-import multiprocessing
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 from homesim.errors import TryAgain
+from homesim.run import apart
 from homesim.wire import RADIO, Wire, radio_on, value
-
-T = TypeVar("T")
 
 ANSWER = 5.0  # seconds: a slow stick takes 1 s an answer
 LOOK = 60.0  # seconds for all of them; then the stick is not healthy, slow as it may be
-CLOSE = 40.0  # seconds that the kernel may need to close a port whose stick takes nothing
 REGISTERED = {"1", "5", "6", "7", "9", "10"}  # TS 27.007 7.2: home, roaming; SMS only; without CSFB
 
 
@@ -46,7 +43,7 @@ def cycle_radio(device: str) -> Answer:
 
 def _answer(function: Callable[[str], Answer], device: str, seconds: float) -> Answer:
     try:
-        return apart(function, device, seconds)
+        return apart(functools.partial(function, device), device, seconds)
     except TryAgain as error:
         return Answer(str(error))
 
@@ -84,31 +81,3 @@ def _used(wire: Wire, memory: str) -> int:
         if count:
             return int(count[0])
     return 0
-
-
-def apart(function: Callable[[str], T], device: str, seconds: float) -> T:
-    """Call it in a process of its own, which holds port and lock no longer when this returns. Raise TryAgain."""
-    context = multiprocessing.get_context("fork")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_send, args=(sender, function, device), daemon=True)
-    process.start()
-    sender.close()
-    answer: Any
-    try:
-        answer, problem = receiver.recv() if receiver.poll(seconds) else (None, f"{device}: too slow")
-    except EOFError:
-        answer, problem = None, f"{device}: the process that asked it was killed"
-    process.kill()
-    process.join(CLOSE)
-    if problem:
-        thing, _, reason = problem.partition(": ")
-        raise TryAgain(thing, reason)
-    found: T = answer
-    return found
-
-
-def _send(sender: Any, function: Callable[[str], T], device: str) -> None:
-    try:
-        sender.send((function(device), ""))
-    except TryAgain as error:
-        sender.send((None, str(error)))

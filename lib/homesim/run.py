@@ -14,14 +14,17 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, TypeVar, cast
 
 from homesim import __version__
 from homesim.config import DEFAULT_PATH
 from homesim.errors import EXIT_OK, EXIT_TRY_AGAIN, HomesimError, TryAgain, reason
 
+T = TypeVar("T")
+
 HAND_OVER = 10.0  # seconds that a run waits for the one before it
 GRACE = 90.0  # seconds beyond its time after which the kernel ends a run of poll
+CLOSE = 40.0  # seconds that the kernel may need to close a port whose stick takes nothing
 KNOCK = 0.3  # seconds to get to the door: the run inside holds it for an instant to see who is there
 
 
@@ -68,6 +71,42 @@ def each(name: str, works: Sequence[Callable[[], int]]) -> int:
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         codes.append(EXIT_TRY_AGAIN if code < 0 else code)
     return max(codes)
+
+
+class Late(TryAgain):
+    """A process of its own has not come to its end."""
+
+
+def apart(work: Callable[[], T], thing: object, seconds: float) -> T:
+    """What `work` returns, or HomesimError that it raises, from a process of its own.
+
+    When this returns, what `work` has taken is free again: lock, port, libgammu. Raise Late after `seconds`.
+    """
+    import multiprocessing  # poll, which starts each minute, has no use for it
+
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send, args=(sender, work), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        found, error = receiver.recv() if receiver.poll(seconds) else (None, Late(thing, "too slow"))
+    except EOFError:
+        found, error = None, Late(thing, "the process that asked it was killed")
+    process.kill()
+    process.join(CLOSE)
+    if error:
+        raise error
+    return cast(T, found)
+
+
+def _send(sender: Any, work: Callable[[], object]) -> None:
+    try:
+        sender.send((work(), None))
+    except HomesimError as error:
+        sender.send((None, error))
+    except Exception as error:
+        print(describe(error), file=sys.stderr)
 
 
 def _fork(name: str, work: Callable[[], int]) -> int:

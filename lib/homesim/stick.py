@@ -7,26 +7,24 @@ go on while a person thinks.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from homesim import run
 from homesim.config import Config
 from homesim.config import Modem as Settings
 from homesim.diagnosis import network
-from homesim.errors import EXIT_CONFIG, ConfigError, HomesimError, TryAgain
+from homesim.errors import TryAgain
 from homesim.modem import Modem
 from homesim.pin import unlock
 from homesim.spool import Spool
 from homesim.usb import Bus
 
 PATIENCE = 90.0  # seconds that another run may hold the stick: its time of 55 and a fifth, and to end
-LIMIT = 90.0  # seconds after which the kernel ends a look
+LIMIT = 90.0  # seconds for a look
 
 _MODES = {
     "storage": "is still a disk; sudo make install has it switched, then pull it out and put it back",
@@ -76,31 +74,16 @@ def find(bus: Bus, wanted: str | None, others: Collection[str], dev: Path = Path
 
 def look(settings: Config, modem: Settings, tell: Callable[[str], None]) -> Seen:
     """What is behind a modem's port. The SIM's PIN is tried once, if there is one. Raise HomesimError."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        run.leave(run.main("homesim-setup", lambda _: _report(writing, settings, modem, tell), None))
-    os.close(writing)
-    with open(reading, "rb") as pipe:
-        said = pipe.read()
-    os.waitpid(pid, 0)
-    if not said:
-        raise TryAgain(modem.device, "the stick stopped answering; pull it out, put it back, and try again")
-    fields: dict[str, Any] = json.loads(said)
-    if error := fields.get("error"):
-        thing, _, reason = error.partition(": ")
-        raise (ConfigError if fields["code"] == EXIT_CONFIG else TryAgain)(thing, reason)
-    return Seen(**fields)
 
-
-def _report(writing: int, settings: Config, modem: Settings, tell: Callable[[str], None]) -> int:
-    try:
+    def see() -> Seen:
         wait_for_turn(settings, modem.name, tell)
         run.deadline(LIMIT)
-        fields = asdict(_see(settings, modem))
-    except HomesimError as error:
-        fields = {"error": str(error), "code": error.exit_code}
-    return 0 * os.write(writing, json.dumps(fields).encode())
+        return _see(settings, modem)
+
+    try:
+        return run.apart(see, modem.device, PATIENCE + LIMIT)
+    except run.Late:
+        raise TryAgain(modem.device, "the stick stopped answering; pull it out, put it back, and try again") from None
 
 
 def _see(settings: Config, modem: Settings) -> Seen:
