@@ -131,6 +131,21 @@ class TestAtTheTerminal:
             terminal.expect("It is in the chat.")
             assert terminal.end() == 0
 
+    @pytest.mark.slow
+    def test_a_call_is_not_taken_for_the_real_sms(self, rig: Rig) -> None:
+        with at_terminal(rig, "--wait", "60", "--chat-id", "5550001") as terminal:
+            terminal.answer("Keep it", "")
+            terminal.expect("Send an SMS")
+            rig.stick.call("+4930123456")
+            rig.api.wait_for(lambda api: "+4930123456" in api.text())
+            rig.settle()
+            asked = len(rig.stick.commands)
+            rig.stick.wait_for(lambda stick: len(stick.commands) > asked + 12)  # it goes on watching
+            rig.stick.deliver(pdus.deliver("the real one"))
+            terminal.expect("It is in the chat.")
+            assert "the real one" in rig.api.text()
+            assert terminal.end() == 0
+
     def test_again_it_keeps_what_is_not_changed(self, rig: Rig) -> None:
         rig.configure(poll="linger = 7   # mine\n# my own words", telegram="topic_id = 9")
         before = rig.config.read_text()

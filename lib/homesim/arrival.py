@@ -24,17 +24,22 @@ def wait(file: Path, settings: Config, name: str, seconds: float, tell: Callable
     spool = Spool(settings.paths.state / name)
     tell("First what is on the stick already ...")  # by a run of our own: cron's may know the old configuration
     os.waitpid(_poll(file, name, 0, lambda: stick.wait_for_turn(settings, name, tell)), 0)
-    before = spool.count("seen")
+    before = _forwarded(spool)
     tell("Send an SMS to your home number now.")
     pid, end = _poll(file, name, seconds), time.monotonic() + seconds
     try:
-        while spool.count("seen") == before or spool.count("new"):
+        while _forwarded(spool) == before or spool.count("new"):
             if time.monotonic() > end:
                 raise TryAgain("the SMS", f"none has come within {seconds:.0f} s; run homesim-doctor")
             time.sleep(LOOK)
     finally:
         os.kill(pid, signal.SIGTERM)  # that may happen to it at any time, and harms nothing
     tell("It is in the chat.")
+
+
+def _forwarded(spool: Spool) -> int:
+    """SMS, and not what homesim says of its own."""
+    return sum({"call", "alert"}.isdisjoint(name.split("-")) for name in spool.names("seen"))
 
 
 def _poll(file: Path, name: str, linger: float, first: Callable[[], None] = lambda: None) -> int:

@@ -174,14 +174,23 @@ def _call(seen: Evidence) -> Finding:
 
 
 def _storage(seen: Evidence) -> Finding:
-    memories = {name: memory for name, memory in seen.status.get("memories", {}).items() if _counted(memory)}
-    used = sum(memory["used"] for memory in memories.values())
-    full = [name for name, memory in memories.items() if memory["used"] and memory["free"] <= ROOM]
+    counts = memories(seen.status)
+    used = sum(memory["used"] for memory in counts.values())
     if hidden := int(seen.status.get("hidden", 0)):
         return Finding("storage", f"{hidden} SMS counted and not shown", FAULTS["hidden"])
-    if full:
-        return Finding("storage", f"{' and '.join(full)} full", FAULTS["full"])
+    if names := full(counts):
+        return Finding("storage", f"{' and '.join(names)} full", FAULTS["full"])
     return Finding("storage", f"{used} SMS on the stick")
+
+
+def memories(seen: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """{NAME: {used, free}} of a status, without what is damaged."""
+    return {name: memory for name, memory in seen.get("memories", {}).items() if _counted(memory)}
+
+
+def full(counts: Mapping[str, Mapping[str, int]]) -> Sequence[str]:
+    """The memories in which the next SMS may find no room."""
+    return [name for name, memory in counts.items() if memory["used"] and memory["free"] <= ROOM]
 
 
 def _counted(memory: Any) -> bool:
@@ -197,5 +206,5 @@ def _power(seen: Evidence) -> Finding:
 def _telegram(seen: Evidence) -> Finding:
     sentence = f"{seen.waiting} waiting" + (f", {seen.oldest:.0f} s the oldest" if seen.waiting else "")
     if problem := str(seen.status.get("telegram", "")):
-        sentence += f": {problem}"
+        sentence += f": {problem.removeprefix('Telegram: ')}"
     return Finding("Telegram", sentence, FAULTS["telegram"] if seen.oldest > OLD else None)

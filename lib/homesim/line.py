@@ -15,7 +15,7 @@ from typing import Any
 
 from homesim import run, status
 from homesim.config import Modem, Paths
-from homesim.diagnosis import REGISTRATIONS, ROOM, STALE, network
+from homesim.diagnosis import REGISTRATIONS, STALE, full, memories, network
 from homesim.errors import TryAgain
 from homesim.pin import refused
 from homesim.port import REGISTERED
@@ -142,17 +142,16 @@ def _registered(said: Said) -> Finding:
 
 
 def _stored(said: Said) -> Iterator[Finding]:
-    memories: dict[str, dict[str, int]] = said.get("memories", {})
+    counts = memories(said)
     where = f"; new ones go to {said['receives']}" if said.get("receives") else ""
-    full = [name for name, count in memories.items() if count["free"] <= ROOM and count["used"]]
     if hidden := said.get("hidden"):
         yield bad("hidden", count=hidden)
-    for name in full:
-        yield bad("full-memory", memory=name, used=memories[name]["used"])
-    if memories and not full:
-        counts = [f"{name} {count['used']} of {count['used'] + count['free']}" for name, count in memories.items()]
-        yield good("memory", ", ".join(counts) + where)
-    elif not memories:
+    for name in full(counts):
+        yield bad("full-memory", memory=name, used=counts[name]["used"])
+    if counts and not full(counts):
+        words = [f"{name} {count['used']} of {count['used'] + count['free']}" for name, count in counts.items()]
+        yield good("memory", ", ".join(words) + where)
+    elif not counts:
         yield unseen("memory", "the stick does not say how many SMS it holds")
 
 

@@ -74,7 +74,7 @@ class Spool:
 
     def entries(self, folder: str) -> Iterator[Entry]:
         """The entries of a folder, oldest first. A damaged file is set aside in failed/ and named in the log."""
-        for file in self._list(folder):
+        for file in self.names(folder):
             name, _, rest = file.partition(".json")
             if rest or name == file:
                 continue
@@ -131,13 +131,22 @@ class Spool:
         self.put("failed", replace(entry, reason=reason))
         self.remove("new", entry.name)
 
+    def names(self, folder: str) -> list[str]:
+        """Of the entries in a folder, in their order."""
+        try:
+            return sorted(os.listdir(self.root / folder))
+        except FileNotFoundError:  # read only, before the first run
+            return []
+        except OSError as error:
+            raise TryAgain(self.root / folder, reason(error)) from None
+
     def count(self, folder: str) -> int:
-        return len(self._list(folder))
+        return len(self.names(folder))
 
     def waiting(self) -> tuple[int, float]:
         """How many entries wait for Telegram, and for how many seconds the oldest has, in this boot at most."""
         times = []
-        for file in self._list("new"):
+        for file in self.names("new"):
             with contextlib.suppress(FileNotFoundError):
                 times.append((self.root / "new" / file).stat().st_mtime)
         age = time.time() - min(times, default=time.time())
@@ -183,14 +192,6 @@ class Spool:
                 with contextlib.suppress(OSError):
                     temporary.unlink()
                 raise
-
-    def _list(self, folder: str) -> list[str]:
-        try:
-            return sorted(os.listdir(self.root / folder))
-        except FileNotFoundError:  # read only, before the first run
-            return []
-        except OSError as error:
-            raise TryAgain(self.root / folder, reason(error)) from None
 
     def _set_aside(self, folder: str, file: str) -> None:
         if self._read_only:

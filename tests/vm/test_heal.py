@@ -17,8 +17,8 @@ LONG = 900.0  # seconds for an incident
 @pytest.fixture
 def cared(house: House) -> House:
     """A house whose stick works, and whose health is looked at each minute."""
-    house.watch_each_minute()
     house.in_use()
+    house.watch_each_minute()
     return house
 
 

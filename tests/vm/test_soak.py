@@ -48,8 +48,8 @@ FAULTS: dict[str, Callable[[House], object]] = {
 def test_a_day_in_an_hour(house: House) -> None:
     chance = random.Random(SEED)
     random.seed(SEED)
-    house.watch_each_minute()
     house.in_use()
+    house.watch_each_minute()
     begin = time.monotonic()
     times = sorted(chance.uniform(0, MINUTES * 60) for _ in range(COUNT))
     faults = sorted(chance.uniform(0, MINUTES * 60) for _ in range(max(2, int(MINUTES / 5))))
