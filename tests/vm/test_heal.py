@@ -70,6 +70,7 @@ def test_back_in_storage_mode_after_a_reset(cared: House) -> None:
 
 def test_killed_between_off_and_on(cared: House) -> None:
     """A reset that was killed leaves the stick off: the next run puts it back."""
+    cared.guest.wait_for("test -e /var/lib/homesim/home/stick")  # which stick it is: a reset begins with that
     cared.guest.check("echo 0 >/sys/bus/usb/devices/1-1/authorized")
     cared.arrives(cared.sms("It came back"), timeout=LONG)
     cared.settled()
