@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Boot the guest once, install homesim, take a snapshot; each case begins there."""
+"""Boot a guest once, install homesim, take a snapshot; each case begins there."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from botapi import BotApi
 from vm.guest import Guest
-from vm.house import INSTALLED, House, install
+from vm.house import INSTALLED, House, configure, install
+
+IMAGE = Path(os.environ.get("HOMESIM_IMAGE", ""))
 
 
 def pytest_configure() -> None:
@@ -34,11 +37,26 @@ def telegram() -> int:
 
 
 @pytest.fixture(scope="session")
-def guest(telegram: int) -> Iterator[Guest]:
-    with Guest(Path(os.environ["HOMESIM_IMAGE"])) as guest:
-        guest.boot()
-        guest.wait_until_up()
-        install(guest, telegram)
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The disk of a guest in which homesim is installed, by the first of the tests' processes."""
+    own = tmp_path_factory.getbasetemp()
+    disk = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "installed.qcow2"
+    with FileLock(f"{disk}.lock"):
+        if not disk.exists():
+            with Guest(IMAGE) as guest:
+                guest.boot()
+                guest.wait_until_up()
+                install(guest)
+                guest.save(INSTALLED)
+                guest.keep(disk)
+    return disk
+
+
+@pytest.fixture(scope="session")
+def guest(installed: Path, telegram: int) -> Iterator[Guest]:
+    with Guest(IMAGE, installed) as guest:
+        guest.boot(INSTALLED)
+        configure(guest, telegram, {"home": "/dev/sms"})
         guest.save(INSTALLED)
         yield guest
 

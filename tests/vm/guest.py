@@ -38,15 +38,18 @@ class Result:
 class Guest:
     """One virtual machine. Use it as a context manager; `boot` first."""
 
-    def __init__(self, image: Path, memory: int = 512) -> None:
-        """Given what tests/vm/image left in a folder; memory in MiB."""
+    def __init__(self, image: Path, disk: Path | None = None, memory: int = 512) -> None:
+        """Given what tests/vm/image left in a folder, and what another guest's `keep` left; memory in MiB."""
         self._image = image
         self._memory = memory
         self._folder = Path(tempfile.mkdtemp(prefix="homesim-vm-"))
         self._disk = self._folder / "disk.qcow2"
         self._qemu: subprocess.Popen[bytes] | None = None
-        base = ["-b", str(image.resolve() / "disk"), "-F", "raw"]
-        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *base, str(self._disk)], check=True)
+        if disk:
+            shutil.copyfile(disk, self._disk)
+        else:
+            base = ["-b", str(image.resolve() / "disk"), "-F", "raw"]
+            subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *base, str(self._disk)], check=True)
 
     def __enter__(self) -> Guest:
         return self
@@ -57,15 +60,20 @@ class Guest:
 
     # --- its life ---
 
-    def boot(self) -> None:
-        """Power on; returns when the agent is there, which is before cron is."""
+    def boot(self, snapshot: str = "") -> None:
+        """Power on; returns when the agent is there, which is before cron is. Or begin with a snapshot."""
         console = (self._folder / "console").open("ab")
         command = ["setpriv", "--pdeathsig", "KILL", QEMU, *accelerator(self._image), *self._machine()]
+        command += ["-S"] if snapshot else []  # the agent's port must be connected when it wakes
         self._qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
         console.close()
         self._monitor = _Monitor(_connect(self._folder / "qmp", self._qemu))
         self._agent = _Agent(_connect(self._folder / "agent", self._qemu))
-        self._agent.wait_for_answer(0, BOOT)
+        if snapshot:
+            self._monitor.human(f"loadvm {snapshot}")
+            self._monitor.human("cont")
+        else:
+            self._agent.wait_for_answer(0, BOOT)
 
     def wait_until_up(self) -> None:
         """Return when the boot is over and cron runs."""
@@ -90,6 +98,11 @@ class Guest:
     def save(self, name: str) -> None:
         """A snapshot of memory and disk, for `resume`."""
         self._monitor.human(f"savevm {name}")
+
+    def keep(self, path: Path) -> None:
+        """Power off, and leave the disk with its snapshots to other guests."""
+        self.cut_power()
+        shutil.move(self._disk, path)
 
     def resume(self, name: str) -> None:
         """Go on from a snapshot, 8 s before cron's next minute by the guest's clock, which is less than a minute off.

@@ -23,8 +23,8 @@ INSTALLED = "installed"  # the snapshot
 CRON = "/etc/cron.d/homesim"
 
 
-def install(guest: Guest, telegram: int) -> None:
-    """Put homesim into a guest from the checkout, as README says, and a configuration with Telegram's port."""
+def install(guest: Guest) -> None:
+    """Put homesim into a guest from the checkout, as README says."""
     command = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     packed = io.BytesIO()
@@ -34,11 +34,10 @@ def install(guest: Guest, telegram: int) -> None:
                 tar.add(ROOT / name, f"homesim/{name}")
     guest.check("base64 -d | tar -xz", stdin=base64.b64encode(packed.getvalue()).decode())
     guest.check("cd homesim && make install", timeout=900)
-    configure(guest, telegram, {"home": "/dev/sms"})
 
 
 def configure(guest: Guest, telegram: int, modems: dict[str, str]) -> None:
-    """Write /etc/homesim/config.toml, with a table for each modem: its name and its device."""
+    """Write /etc/homesim/config.toml, with Telegram's port and a table for each modem: its name and its device."""
     lines = ["[telegram]", f'token = "{TOKEN}"', f"chat_id = {CHAT_ID}", f'api_url = "http://{HOST}:{telegram}"']
     for name, device in modems.items():
         lines += [f"[modem.{name}]", f'device = "{device}"']
