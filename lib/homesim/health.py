@@ -112,7 +112,9 @@ class _Check:
         step = ladder.next_step(max(0, known.step - 1) if known else 0, before)
         if step == len(STEPS):
             raise TryAgain(self._device, "there is no step to take here; is the stick plugged in?")
-        answer = self._take(ladder, STEPS[step])
+        self._remember(self._stick)
+        answer = ladder.climb(STEPS[step])
+        status.touch(self._settings.paths.run, self._modem.name)
         log.warning("%s: %s", self._modem.name, answer.problem or "the stick answers")
         return EXIT_TRY_AGAIN if answer.problem else EXIT_OK
 
@@ -184,7 +186,11 @@ class _Check:
         incident.save(self._spool, known, alert)
         if boottime() < known.not_before or not (fault.reset or fault.kind == "poll") or not self._take_turn():
             return False
-        return fault.reset and self._climb(fault, known)
+        if not fault.reset:
+            return False
+        well = self._climb(fault, known)
+        status.touch(self._settings.paths.run, self._modem.name)
+        return well
 
     def _climb(self, fault: Fault, known: Incident) -> bool:
         ladder, before = self._ladder()
@@ -199,7 +205,8 @@ class _Check:
             return self._reboot(known.climbed())
         known = replace(known, step=step + 2, tried=(*known.tried, STEPS[step]))
         incident.save(self._spool, known)  # before it: a step that kills us is not taken for ever
-        after = self._take(ladder, STEPS[step])
+        self._remember(self._stick)  # who is switched off and not known to be ours is not put back
+        after = ladder.climb(STEPS[step])
         return cured(fault.kind, before, after) and self._over(known, after.used)
 
     def _ladder(self) -> tuple[Ladder, Answer]:
@@ -207,12 +214,6 @@ class _Check:
         answer = ladder.look()
         log.warning("%s: port: %s", self._modem.name, answer.problem or f"answers; SIM {answer.sim}")
         return ladder, answer
-
-    def _take(self, ladder: Ladder, step: str) -> Answer:
-        self._remember(self._stick)  # who is switched off and not known to be ours is not put back
-        answer = ladder.climb(step)
-        status.touch(self._settings.paths.run, self._modem.name)
-        return answer
 
     def _reboot(self, known: Incident) -> bool:
         """The last step: systemd's clean reboot (systemd(1), SIGRTMIN+5)."""

@@ -63,8 +63,10 @@ def serve(port: Any, lock: threading.Lock, line: bytes) -> None:
         answer = attach(request) if "attach" in request else run(request)
     except OSError as error:
         answer = {"status": 1, "stdout": "", "stderr": str(error)}
+    rest = json.dumps({"id": request["id"], **answer}).encode() + b"\n"
     with lock:
-        port.write(json.dumps({"id": request["id"], **answer}).encode() + b"\n")
+        while rest:  # the driver takes 32 KiB at once
+            rest = rest[port.write(rest) :]
 
 
 def network() -> None:
