@@ -77,13 +77,13 @@ def test_numbers_that_shift(house: House) -> None:
 
 def test_hilink(house: House) -> None:
     """A stick that is a network card: health and doctor say so, and the owner learns it."""
+    house.guest.check(f"sed -i /homesim-health/d {CRON}")  # or cron's check is the one that is told
     house.stick.plug(face=HILINK)
     house.guest.wait_for("grep -qx 14db /sys/bus/usb/devices/1-1/idProduct")
-    house.guest.check(f"sed -i /homesim-health/d {CRON}")  # or cron's check is the one that is told
-    assert house.guest.run("homesim-health").status == 75
+    assert house.guest.run("homesim-health", timeout=300).status == 75
     assert house.guest.run("homesim-health", timeout=300).status == 75  # the second check takes a step, and waits
     assert "hilink" in house.guest.check("journalctl -t homesim-health --no-pager")
-    assert "HiLink" in house.guest.run("homesim-doctor", timeout=120).stdout
+    assert "HiLink" in house.guest.run("homesim-doctor", timeout=300).stdout
     house.arrives("HiLink mode")
 
 
