@@ -280,6 +280,16 @@ class TestPoll:
         assert clinic.incident()["needs"] == []
 
     @pytest.mark.slow
+    def test_one_that_has_not_run_since_a_cure_gets_its_time(self, clinic: Clinic) -> None:
+        silent(clinic, Cure.AUTHORIZE)
+        assert [clinic.health() for _ in range(2)] == [75, 0]
+        assert clinic.health() == 0  # cured, and poll has not shown its SMS yet
+        assert clinic.incident() == {}
+        clinic.later()
+        seen(clinic, answered_boottime=clinic.status()["answered_boottime"], error="the stick stopped answering")
+        assert clinic.health() == 75  # nor after five minutes
+
+    @pytest.mark.slow
     @pytest.mark.parametrize("over", [True, False])
     def test_one_that_hangs_is_ended_when_its_time_is_over(self, clinic: Clinic, over: bool) -> None:
         clinic.configure(poll="linger = 0")

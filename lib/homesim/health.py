@@ -114,7 +114,7 @@ class _Check:
             raise TryAgain(self._device, "there is no step to take here; is the stick plugged in?")
         self._remember(self._stick)
         answer = ladder.climb(STEPS[step])
-        status.touch(self._settings.paths.run, self._modem.name)
+        status.touch(self._settings.paths.run, self._modem.name, well=not answer.problem)
         log.warning("%s: %s", self._modem.name, answer.problem or "the stick answers")
         return EXIT_TRY_AGAIN if answer.problem else EXIT_OK
 
@@ -189,7 +189,7 @@ class _Check:
         if not fault.reset:
             return False
         well = self._climb(fault, known)
-        status.touch(self._settings.paths.run, self._modem.name)
+        status.touch(self._settings.paths.run, self._modem.name, well=well)
         return well
 
     def _climb(self, fault: Fault, known: Incident) -> bool:

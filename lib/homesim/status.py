@@ -22,10 +22,10 @@ class Status:
 
     modem, pid, started and updated (seconds since the epoch), updated_boottime (CLOCK_BOOTTIME, which no clock jump
     touches), ends_boottime (when the kernel ends this run), answered and answered_boottime (when the stick last
-    showed its SMS), sim (TS 27.007 8.3), registration, operator, signal (percent), call (seconds since the call that
-    rings now began, 0: none), memories {NAME: {used, free}}, hidden (SMS that the stick counts and does not list),
-    stored (SMS taken from it since boot), spool {FOLDER: entries}, error (why the stick does not show its SMS),
-    telegram (why nothing can be sent); both are "" when all is well.
+    showed its SMS, or health had cured it), sim (TS 27.007 8.3), registration, operator, signal (percent), call
+    (seconds since the call that rings now began, 0: none), memories {NAME: {used, free}}, hidden (SMS that the stick
+    counts and does not list), stored (SMS taken from it since boot), spool {FOLDER: entries}, error (why the stick
+    does not show its SMS), telegram (why nothing can be sent); both are "" when all is well.
     """
 
     def __init__(self, run: Path, modem: str, limit: float) -> None:
@@ -53,10 +53,13 @@ class Status:
         _write(self._path, dict(self._fields))  # a copy: another thread sets fields
 
 
-def touch(run: Path, modem: str) -> None:
-    """Health had the modem until now: no reason to say that poll does not write any more."""
+def touch(run: Path, modem: str, *, well: bool) -> None:
+    """Health had the modem until now: no reason to say that poll does not write any more.
+
+    Nor, when it has left it `well`, that the stick does not answer: poll gets its time to show its SMS.
+    """
     if fields := read(run, modem):
-        _write(run / f"{modem}.json", fields)
+        _write(run / f"{modem}.json", fields | ({"answered_boottime": boottime()} if well else {}))
 
 
 def _write(path: Path, fields: dict[str, Any]) -> None:
