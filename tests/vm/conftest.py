@@ -6,13 +6,14 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from botapi import BotApi
+from vm.broken import sabotage
 from vm.guest import Guest
 from vm.house import INSTALLED, House, configure, install
 
@@ -22,6 +23,10 @@ IMAGE = Path(os.environ.get("HOMESIM_IMAGE", ""))
 def pytest_configure() -> None:
     """SIGTERM ends the guests as SIGINT does, and leaves no folder behind."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--broken", action="store_true", help="break what each case is there for; then it must fail")
 
 
 def free_port() -> int:
@@ -62,10 +67,39 @@ def guest(installed: Path, telegram: int) -> Iterator[Guest]:
 
 
 @pytest.fixture
-def house(guest: Guest, telegram: int) -> Iterator[House]:
+def on_your_marks(guest: Guest, request: pytest.FixtureRequest) -> Callable[[], None]:
+    """What a case's last fixture calls when all is ready."""
+
+    def ready() -> None:
+        if request.config.getoption("--broken"):
+            sabotage(guest, request.node.name)
+            request.node.add_marker(pytest.mark.xfail(strict=True, raises=AssertionError, reason="broken"))
+
+    return ready
+
+
+@pytest.fixture
+def flat(guest: Guest, telegram: int) -> Iterator[House]:
+    """A house that nothing is broken in yet."""
     guest.resume(INSTALLED)
     with BotApi(port=telegram) as api:
         house = House(guest, api)
         with house.stick:
             yield house
             print(house.journal())  # shown if the case failed
+
+
+@pytest.fixture
+def house(flat: House, on_your_marks: Callable[[], None]) -> House:
+    """Installed, and no stick in."""
+    on_your_marks()
+    return flat
+
+
+@pytest.fixture
+def cared(flat: House, on_your_marks: Callable[[], None]) -> House:
+    """A house whose stick works, and whose health is looked at each minute."""
+    flat.in_use()
+    flat.watch_each_minute()
+    on_your_marks()
+    return flat

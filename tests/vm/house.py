@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pdus
 from botapi import CHAT_ID, TOKEN, BotApi
+from homesim.ladder import STEPS
 from stick import Stick
 from vm.guest import HOST, Guest
 from vm.huawei import Huawei
@@ -79,9 +80,10 @@ class House:
         self.guest.check(f"sed -i 's|^\\*/5 |* |' {CRON} && grep -q '^\\* .*homesim-health' {CRON}")
 
     def settled(self, stick: Huawei | None = None) -> None:
-        """Wait until no SMS is left on the stick, nor in a spool."""
+        """Wait until no SMS is left on the stick, nor in a spool. No run has met a bug on the way."""
         (stick or self.stick).modem.wait_for(lambda modem: not modem.stored() and not modem.waiting(), 60)
         self.guest.wait_for("! ls /var/lib/homesim/*/new/* /var/lib/homesim/*/parts/* 2>/dev/null", 60)
+        assert "a bug in homesim" not in self.guest.check("journalctl -b -t homesim --no-pager")
 
     def in_use(self, stick: Huawei | None = None) -> None:
         """Plug the stick in and return when its first SMS has arrived."""
@@ -94,6 +96,11 @@ class House:
         """What poll left for health."""
         fields: dict[str, object] = json.loads(self.guest.check(f"cat /run/homesim/{modem}.json"))
         return fields
+
+    def steps(self) -> list[str]:
+        """What health has done to the stick since the boot, in order."""
+        said = self.guest.check("journalctl -b -t homesim-health -o cat --no-pager")
+        return [step for line in said.splitlines() if (step := line.rpartition(": ")[2]) in STEPS]
 
     def overdue(self) -> str:
         """The runs that are older than one may get: poll's limit is 156 s, health's 285 s, and the kernel takes 30 s

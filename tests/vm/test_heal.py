@@ -6,20 +6,10 @@ Health is the entry of cron's that it is, but each minute; its other times are r
 
 from __future__ import annotations
 
-import pytest
-
 from vm.house import House
 from vm.huawei import SERIAL, STORAGE, Cure
 
 LONG = 900.0  # seconds for an incident
-
-
-@pytest.fixture
-def cared(house: House) -> House:
-    """A house whose stick works, and whose health is looked at each minute."""
-    house.in_use()
-    house.watch_each_minute()
-    return house
 
 
 def test_freeze_that_authorized_cures(cared: House) -> None:
@@ -32,7 +22,7 @@ def test_freeze_that_authorized_cures(cared: House) -> None:
     assert cared.stick.configured == configured + 1
     first, last = cared.alerts()
     assert "I reset it" not in first
-    assert "I reset it." in last  # "twice": the next step helped too
+    assert "I reset it." in last  # not "twice", which takes the next step too
     assert [cared.times(mark) for mark in during] == [1, 1]
 
 

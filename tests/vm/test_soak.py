@@ -45,11 +45,9 @@ FAULTS: dict[str, Callable[[House], object]] = {
 }
 
 
-def test_a_day_in_an_hour(house: House) -> None:
+def test_a_day_in_an_hour(cared: House) -> None:
     chance = random.Random(SEED)
     random.seed(SEED)
-    house.in_use()
-    house.watch_each_minute()
     begin = time.monotonic()
     times = sorted(chance.uniform(0, MINUTES * 60) for _ in range(COUNT))
     faults = sorted(chance.uniform(0, MINUTES * 60) for _ in range(max(2, int(MINUTES / 5))))
@@ -58,15 +56,15 @@ def test_a_day_in_an_hour(house: House) -> None:
     for at, what in plan:
         time.sleep(max(0.0, begin + at - time.monotonic()))  # the day's own pace, not a wait for anything
         if what == "sms":
-            marks.append(house.sms("Some news"))
+            marks.append(cared.sms("Some news"))
         else:
             print(f"{at / 60:5.1f} min: {what}")
-            FAULTS[what](house)
-    house.api.up()
-    house.arrives(*marks, timeout=1800)
-    house.settled()
-    counted = Counter(house.times(mark) for mark in marks)
-    print(f"in the chat so often: {dict(counted)}; possible repeats: {house.times('possible repeat')}")
-    print("\n".join(house.alerts()))
-    unsaid = [sent.text for sent in house.api.sent if "possible repeat" not in sent.text]
+            FAULTS[what](cared)
+    cared.api.up()
+    cared.arrives(*marks, timeout=1800)
+    cared.settled()
+    counted = Counter(cared.times(mark) for mark in marks)
+    print(f"in the chat so often: {dict(counted)}; possible repeats: {cared.times('possible repeat')}")
+    print(*cared.alerts(), f"health's steps: {dict(Counter(cared.steps()))}", sep="\n")
+    unsaid = [sent.text for sent in cared.api.sent if "possible repeat" not in sent.text]
     assert all(sum(mark in text for text in unsaid) <= 1 for mark in marks)
