@@ -8,6 +8,7 @@ Every SMS must be in the chat; what is repeated must say so. Health looks each m
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import time
@@ -34,15 +35,16 @@ def replug(house: House) -> None:
 
 
 FAULTS: dict[str, Callable[[House], object]] = {
+    "answers lost": lambda house: house.api.order(lost_answer(), truncated()),
     "frozen": lambda house: house.stick.modem.faults.freeze(Cure.AUTHORIZE),
-    "frozen until power": lambda house: house.stick.modem.faults.freeze(Cure.POWER),
     "replug": replug,
-    "no network": lambda house: house.stick.modem.faults.register(Registration.DENIED, Cure.RADIO),
     "Telegram away": lambda house: house.api.down(),
     "Telegram back": lambda house: house.api.up(),
-    "answers lost": lambda house: house.api.order(lost_answer(), truncated()),
+    "frozen until power": lambda house: house.stick.modem.faults.freeze(Cure.POWER),
+    "no network": lambda house: house.stick.modem.faults.register(Registration.DENIED, Cure.RADIO),
     "limit and gateway": lambda house: house.api.order(too_many(2), gateway()),
 }
+"""In an hour each comes at least once, and the first ones twice."""
 
 
 def test_a_day_in_an_hour(cared: House) -> None:
@@ -50,8 +52,8 @@ def test_a_day_in_an_hour(cared: House) -> None:
     random.seed(SEED)
     begin = time.monotonic()
     times = sorted(chance.uniform(0, MINUTES * 60) for _ in range(COUNT))
-    faults = sorted(chance.uniform(0, MINUTES * 60) for _ in range(max(2, int(MINUTES / 5))))
-    plan = sorted([(at, "sms") for at in times] + [(at, chance.choice(list(FAULTS))) for at in faults])
+    faults = itertools.islice(itertools.cycle(FAULTS), max(2, int(MINUTES / 5)))
+    plan = sorted([(at, "sms") for at in times] + [(chance.uniform(0, MINUTES * 60), fault) for fault in faults])
     marks = []
     for at, what in plan:
         time.sleep(max(0.0, begin + at - time.monotonic()))  # the day's own pace, not a wait for anything
