@@ -16,6 +16,9 @@ CHROOTS = ROOT / ".chroots"
 # What of Raspberry Pi OS Lite matters here.
 LITE = "sudo curl ca-certificates build-essential python3-venv python3-requests usb-modeswitch usbutils modemmanager"
 APT = "DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Use-Pty=0"
+# What a run may mount: terminals and shared memory, which are gone with its mount namespace.
+DEVICES = "mount -t devpts -o newinstance,ptmxmode=666 devpts /dev/pts; mount --bind /dev/pts/ptmx /dev/ptmx; \
+mount -t tmpfs tmpfs /dev/shm"
 
 # Where packages and the tools of this test leave what differs from one run to the next.
 NOT_COMPARED = ("proc", "sys", "tmp", "home", "var/cache", "var/log", "var/lib/apt", "var/lib/dpkg", "run", "dev")

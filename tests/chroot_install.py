@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from chroot import APT, Chroot, base, difference, host
+from chroot import APT, DEVICES, Chroot, base, difference, host
 from rig import ROOT
 
 NATIVE = host("dpkg", "--print-architecture").strip()
@@ -89,6 +89,16 @@ def test_what_udev_and_usb_modeswitch_make_of_it(fresh: Chroot) -> None:
     fresh.path("usr/sbin/usb_modeswitch").write_text(f'#!/bin/sh\necho "$@" | tee -a /tmp/called\n{switch}\n')
     check_mode_switch(fresh)
     check_hilink(fresh)
+
+
+@pytest.mark.parametrize("fresh", [system for system in SYSTEMS if "minimal" in system], indirect=True)
+def test_the_suite_passes_with_the_distribution_s_python(fresh: Chroot) -> None:
+    """`make test-quick` without its .venv: the packages that a Pi has, and pytest of the same release."""
+    tools = "python3-pytest python3-pytest-xdist python3-hypothesis strace procps"
+    fresh.make("install")
+    fresh.run(f"{APT} install -y --no-install-recommends {tools}")
+    suite = "cd /home/pi/homesim && python3 -m pytest -q -p no:cacheprovider -n 4 --dist worksteal -m 'not slow'"
+    print(fresh.run(f"{DEVICES}; {suite}").splitlines()[-1])
 
 
 def device(path: str, subsystem: str, attributes: str = "", **properties: str) -> str:
