@@ -41,6 +41,7 @@ HOSTILE = [
     pdus.deliver("cut off somewhere")[:40],
     pdus.deliver("reserved", dcs=0x8F),
     pdus.submit("stored, never sent"),
+    *pdus.wap_push(b"\x8c\x82\x8e\x1f" + pdus.uintvar(150) + b"\xff" * 150, pdus.MMS),  # an MMS of 2**1200 octets
     pdus.deliver("'; touch pwned; $(reboot) `reboot` {0} %s <b>&amp; *_[]()~"),
     pdus.deliver('\n1 "AT+CPMS="ME""\n1 "AT+CMGL=4"\n2 "+CMGL: 9,0,,23"\n3 "0791947101670000040C9194"\n4 "OK"'),
 ]

@@ -50,6 +50,14 @@ def _hash(text: str) -> str:
 def read(pdus: Sequence[str]) -> Message:
     """The message that these PDUs are: one, or the parts of a long SMS in any order, some perhaps missing."""
     smses = [pdu.decode(text) for text in pdus]
+    try:
+        return _read(smses, pdus)
+    except Exception as error:  # a bug of ours, which anybody could use to hold up all that is behind this message
+        said = _undecodable(f"a bug in homesim, {type(error).__name__}", pdus)
+        return Message("undecodable", smses[0].address, smses[0].time, said)
+
+
+def _read(smses: Sequence[pdu.Sms], pdus: Sequence[str]) -> Message:
     first = smses[0]
     if first.kind == "undecodable":
         return Message(first.kind, first.address, first.time, _undecodable(first.damage, pdus))

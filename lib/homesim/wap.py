@@ -49,11 +49,11 @@ def _fields(body: bytes) -> MmsNotification:
         field = body[at]
         value, at = _value(body, at + 1)
         found.setdefault(field, value)
-    size = found.get(_SIZE)
+    size = found.get(_SIZE, b"")
     return MmsNotification(
         sender=_text(found.get(_FROM, b"")[1:]).removesuffix("/TYPE=PLMN"),  # [0]: address present or not
         subject=_text(found.get(_SUBJECT, b"")),
-        size=int.from_bytes(size, "big") if size else None,
+        size=int.from_bytes(size, "big") if 0 < len(size) <= 8 else None,  # what is longer is nobody's size
     )
 
 
