@@ -44,6 +44,7 @@ from botapi_faults import (
     hang,
     honest,
     lost_answer,
+    nested,
     not_ok,
     portal,
     redirect,
@@ -59,7 +60,7 @@ from botapi_text import ApiError, bad_request
 
 __all__ = [
     "BotApi", "Chat", "Fault", "Request", "Sent", "Trouble", "drip", "empty_400", "gateway",
-    "hang", "honest", "lost_answer", "main", "not_ok", "portal", "redirect", "refusal", "reset",
+    "hang", "honest", "lost_answer", "main", "nested", "not_ok", "portal", "redirect", "refusal", "reset",
     "show", "slow", "too_many", "truncated",
 ]  # fmt: skip
 

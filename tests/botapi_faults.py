@@ -17,6 +17,7 @@ the chat all the same: that, and not the status, is what a sender can not know.
     gateway(code)            502, 504, ... with nginx' HTML                     no, or delivers=True
     redirect(to)             302 to a page that says 200 OK                     no
     portal()                 200 with a captive portal's HTML                   no
+    nested()                 200 with very many brackets                       no
     not_ok()                 200 with {"ok": false}                             no
     empty_400()              bare 400, no body, connection closed               no
 """
@@ -132,6 +133,11 @@ def portal() -> Fault:
 
 def not_ok() -> Fault:
     return _canned("200 not ok", http_answer(200, b'{"ok":false}'))
+
+
+def nested() -> Fault:
+    """JSON that Python's parser gives up at with RecursionError."""
+    return _canned("200 nested", http_answer(200, b"[" * 20_000))
 
 
 def empty_400() -> Fault:

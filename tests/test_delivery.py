@@ -23,7 +23,7 @@ import botapi
 import pdus
 from botapi import BotApi, Chat, Fault
 from homesim import config, sms, telegram
-from homesim.delivery import MAX_WAIT, Delivery
+from homesim.delivery import FAULTS, MAX_WAIT, Delivery
 from homesim.errors import ConfigError, HomesimError, TryAgain
 from homesim.plan import ALONE
 from homesim.spool import Entry, Spool
@@ -108,6 +108,7 @@ PERHAPS_DELIVERED = [
     botapi.truncated(),
     botapi.portal(),
     botapi.not_ok(),
+    botapi.nested(),
     botapi.gateway(504),
     botapi.gateway(504, delivers=True),
     botapi.gateway(500),
@@ -400,6 +401,20 @@ def test_a_pack_that_failed_goes_again(fault: Fault, sending: Sending) -> None:
     assert sending.run() == (None, None)
     assert len(sending.api.sent) == 1 + fault.delivers
     assert sending.texts()[-1].count(REPEAT) == (ALONE + 2) * fault.delivers
+
+
+def test_a_fresh_code_that_fails_for_ever_lets_the_others_go(sending: Sending) -> None:
+    """Its service centre's clock is ahead, so fresh it is for hours."""
+    sending.put("482913 is your code", time=now() + timedelta(hours=2))
+    for number in range(ALONE - 1):
+        sending.put(f"m{number}", time=pdus.TIME + timedelta(seconds=number))
+    delivery = Delivery(sending.spool, sending.telegram, sending.modem)
+    for _ in range(FAULTS):
+        sending.api.order(botapi.gateway(502))
+        delivery.send_waiting(time.monotonic() + LONG, sending.slept.append)
+    sending.api.order(*[botapi.honest()] * (ALONE - 1), botapi.gateway(502))
+    delivery.send_waiting(time.monotonic() + LONG, sending.slept.append)
+    assert sending.bodies() == ["m0", "m1"]
 
 
 # Split messages

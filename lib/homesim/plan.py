@@ -19,12 +19,12 @@ FRESH = 600.0  # seconds: a code younger than this goes first, alone
 def together(
     waiting: Sequence[Entry], drafts: Callable[[Entry], Sequence[Draft]], apart: Container[str]
 ) -> Sequence[Entry]:
-    """A fresh code, or one message, or as many as fit in one; `apart` names those that go alone.
+    """A fresh code, or one message, or as many as fit in one; `apart` names those that go alone, in their turn.
 
     `waiting` is in the order of sending; `drafts` renders an entry.
     """
     for entry in waiting:
-        if _fresh_code(entry):
+        if entry.name not in apart and _fresh_code(entry):
             return [entry]
     if len(waiting) <= ALONE:
         return waiting[:1]

@@ -122,7 +122,7 @@ def _body(response: requests.Response) -> dict[str, Any]:
             return {}
     try:
         body = json.loads(octets)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter for thousands of brackets
         return {}
     return body if isinstance(body, dict) else {}
 
