@@ -16,6 +16,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -84,7 +85,7 @@ class Spool:
                 continue
             except OSError as error:
                 if file not in self._unreadable:
-                    log.error("%s: %s; left where it is", self.root / folder / file, error.strerror)
+                    log.error("%s: %s; left where it is", _shown(self.root / folder / file), error.strerror)
                 self._unreadable.add(file)
             except (LookupError, ValueError, AttributeError):
                 self._set_aside(folder, file)
@@ -197,7 +198,7 @@ class Spool:
         if self._read_only:
             return
         target = self.root / "failed" / f"{file}.damaged-in-{folder}-{int(time.time())}"
-        log.error("%s: damaged, nothing of it can be read; moved to %s", self.root / folder / file, target)
+        log.error("%s: damaged, nothing of it can be read; moved to failed/", _shown(self.root / folder / file))
         with _writing(target):
             os.rename(self.root / folder / file, target)
             _sync(self.root / "failed")
@@ -233,4 +234,9 @@ def _writing(path: Path) -> Iterator[Path]:
 
 def _unwritable(path: Path, error: OSError) -> TryAgain:
     room = "" if isinstance(error, PermissionError) else "; SMS stay on the stick until there is room to write"
-    return TryAgain(path, f"{reason(error)}{room}")
+    return TryAgain(_shown(path), f"{reason(error)}{room}")
+
+
+def _shown(path: Path) -> str:
+    """A path without the hash in it: who sees that in a log can try which of all codes it is of."""
+    return re.sub(r"-[0-9a-f]{24}", "-...", str(path))
