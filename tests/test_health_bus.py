@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from homesim.errors import TryAgain
+from homesim.identity import Several, choose, recall
 from homesim.ladder import STEPS, Ladder
 from homesim.port import Answer
-from homesim.usb import Bus, Several, Stick, choose, put_back, recall
+from homesim.spool import Spool
+from homesim.usb import Bus, Stick, put_back
 from pty_port import PtyPort
 from stick import Cure
 from stick import Stick as Emulated
@@ -123,9 +125,12 @@ class TestChoice:
         [{}, {"place": "1-1.2"}, {"place": "../../x", "ids": SERIAL}, {"place": "1-1.2", "ids": "12d1"},
          {"place": 5, "ids": []}, {"place": "1-1.2\n", "ids": SERIAL}, {"place": "usb1", "ids": SERIAL}],
     )  # fmt: skip
-    def test_a_damaged_memory_is_none(self, state: dict[str, object]) -> None:
-        assert recall(state) is None
-        assert recall(OURS.memory) == OURS
+    def test_a_damaged_memory_is_none(self, state: dict[str, object], tmp_path: Path) -> None:
+        spool = Spool(tmp_path)
+        spool.set_state("stick", state)
+        assert recall(spool) is None
+        spool.set_state("stick", {"place": OURS.place, "ids": OURS.ids})
+        assert recall(spool) == OURS
 
 
 class TestWrites:

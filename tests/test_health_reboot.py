@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -85,3 +86,24 @@ def test_it_does_not_come_before(clinic: Clinic, reboot_after: float, hours: flo
     in_vain(clinic, reboot_after, hours, step)
     assert with_own_init(clinic) == "exit 75 asked"
     assert "reboot" not in clinic.incident()["tried"]
+
+
+def test_soon_after_it_all_is_not_well_yet(clinic: Clinic) -> None:
+    """/run is empty, and the boot too young for a silence to count: no news is no good news."""
+    clinic.configure(health="alert_after = 1")
+    seen(clinic)
+    silent(clinic)
+    assert clinic.health() == 75
+    (clinic.run_folder / "home.json").unlink()
+    change(clinic, boot="the one before")
+    young = ["unshare", "--time", "--boottime", f"{60 - time.monotonic():.0f}"]  # a minute old
+    program = [clinic.python, "-B", str(ROOT / "tests/hasty.py"), str(BIN / "health"), "--config", str(clinic.config)]
+    assert subprocess.run([*young, *program], check=False).returncode == 75
+    assert clinic.incident()["told"] >= 0
+    assert len(list((clinic.state / "new").iterdir())) == 1
+    clinic.stick.faults.clear()
+    assert clinic.poll().returncode == 0
+    assert clinic.health() == 0
+    assert clinic.incident() == {}
+    clinic.poll()
+    assert "All is well again" in clinic.alerts()[-1]

@@ -22,7 +22,7 @@ from homesim.status import boottime
 from pty_port import PtyPort
 from rig import BIN
 from stick import Registration, Sim, Stick, Trouble
-from sysfs_tree import HILINK, STORAGE, Cure
+from sysfs_tree import HILINK, SERIAL, STORAGE, Cure
 from test_health import pulled_out
 from test_health_ping import SECRET, Switch, switch
 
@@ -251,6 +251,25 @@ class TestOtherDevices:
         for _ in range(3):
             assert check(clinic) == 75
         assert clinic.tree.writes == []
+
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("usb", ["", f'usb = "{SERIAL}"'])
+    @pytest.mark.parametrize("ids", [HILINK, "12d1:1001"])
+    def test_an_uplink_is_not_ours_when_ours_is_gone(self, clinic: Clinic, tmp_path: Path, ids: str, usb: str) -> None:
+        uplink = Stick()
+        clinic.tree.plug(uplink, PtyPort(uplink, tmp_path / "uplink"), at="1-1.3", ids=ids)
+        clinic.configure(health=f"alert_after = 1\n{usb}")
+        seen(clinic)
+        assert clinic.health() == 0
+        pulled_out(clinic)
+        seen(clinic, answered_boottime=0, error="no such device")
+        for _ in range(3):
+            assert check(clinic) == 75
+        assert clinic.tree.writes_to("1-1.3") == []
+        assert clinic.steps() == ["power"]  # of the port that ours was in
+        [entry] = (clinic.state / "new").iterdir()
+        assert json.loads(entry.read_text())["alert"].startswith(FAULTS["absent"].what)
 
 
 class TestPoll:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from homesim import config, incident, run, status
+from homesim import config, identity, incident, run, status
 from homesim.config import Config
 from homesim.diagnosis import UNTOLD, Evidence, Fault, diagnose
 from homesim.errors import EXIT_OK, EXIT_TRY_AGAIN, TryAgain
@@ -27,7 +27,7 @@ from homesim.ping import ping
 from homesim.port import Answer
 from homesim.spool import Spool
 from homesim.status import boottime
-from homesim.usb import Bus, Several, Stick, choose, put_back, recall
+from homesim.usb import Bus, Stick, put_back
 
 NAME = "homesim-health"
 LIMIT = 285.0  # seconds after which the kernel ends it: cron starts the next one
@@ -84,13 +84,16 @@ class _Check:
         run.deadline(LIMIT)
         if not self._only_check():
             return EXIT_TRY_AGAIN if self._faults() else EXIT_OK
-        if put_back(self._bus, recall(self._spool.state("stick")), self._device):
+        if put_back(self._bus, identity.recall(self._spool), self._device):
             self._look()
         self._remember(self._bus.of(self._device))
         incident.finish(self._spool)
         every = self._faults()
         faults = [fault for fault in every if fault.kind not in UNTOLD]
-        well = self._heal(faults) if faults else self._over(incident.load(self._spool))
+        known = incident.load(self._spool)
+        # No bad news is no good news yet, soon after a start: an incident goes on until poll has seen the SMS.
+        early = known and "answered_boottime" not in self._seen.status
+        well = self._heal(faults) if faults else not early and self._over(known)
         return EXIT_OK if well and len(faults) == len(every) else EXIT_TRY_AGAIN
 
     def plan(self) -> int:
@@ -124,10 +127,11 @@ class _Check:
 
     def _look(self) -> None:
         """All that can be known without opening the port."""
-        remembered, several = recall(self._spool.state("stick")), ""
+        remembered, several = identity.recall(self._spool), ""
         try:
-            found = choose(self._bus, self._device, remembered, self._settings.health.usb, self._taken())
-        except Several as error:
+            taken = identity.taken(self._bus, self._settings, self._modem.name)
+            found = identity.choose(self._bus, self._device, remembered, self._settings.health.usb, taken)
+        except identity.Several as error:
             found, several = None, str(error)
         self._stick = found or remembered
         waiting, oldest = self._spool.waiting()
@@ -147,20 +151,12 @@ class _Check:
             level = logging.WARNING if finding.fault else logging.DEBUG
             log.log(level, "%s: %s: %s", self._modem.name, finding.station, finding.sentence)
 
-    def _taken(self) -> list[str]:
-        """Where the other modems' sticks are, or were when their ports were last seen."""
-        others = [modem for modem in self._settings.modems.values() if modem.name != self._modem.name]
-        spools = {other.device: Spool(self._settings.paths.state / other.name, read_only=True) for other in others}
-        sticks = [self._bus.of(Path(device)) or recall(spool.state("stick")) for device, spool in spools.items()]
-        return [stick.place for stick in sticks if stick]
-
     def _faults(self) -> list[Fault]:
         return [finding.fault for finding in self._findings if finding.fault]
 
     def _remember(self, stick: Stick | None) -> None:
-        """Which stick it is, for the time when its port is gone. Written when it is another one."""
-        if stick and stick.memory != self._spool.state("stick"):
-            self._spool.set_state("stick", stick.memory)
+        if stick:
+            identity.remember(self._spool, self._bus, self._device, stick)
 
     def _incident(self, fault: Fault) -> Incident:
         age = next(finding.age for finding in self._findings if finding.fault == fault)

@@ -9,11 +9,12 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from homesim import identity
 from homesim.config import Config, Modem, Paths
 from homesim.host import Host
 from homesim.spool import Spool
 from homesim.troubles import Finding, bad, good, unseen
-from homesim.usb import Bus, Several, Stick, choose, recall
+from homesim.usb import Bus, Stick
 
 # What usb_modeswitch would make a HiLink router of, and where it is told otherwise.
 SWITCHED = ("12d1:1f01", "12d1:157d")
@@ -57,12 +58,11 @@ def rule(host: Host) -> Iterator[Finding]:
 
 def stick(bus: Bus, modem: Modem, config: Config | None, paths: Paths) -> tuple[Stick | None, Finding]:
     """The modem's stick, and what there is to say of it."""
-    others = [other for other in config.modems.values() if other != modem] if config else []
-    taken = [found.place for other in others if (found := bus.of(Path(other.device)))]
-    remembered = recall(Spool(paths.state / modem.name, read_only=True).state("stick"))
+    remembered = identity.recall(Spool(paths.state / modem.name, read_only=True))
+    taken = identity.taken(bus, config, modem.name) if config else []
     try:
-        found = choose(bus, Path(modem.device), remembered, config.health.usb if config else None, taken)
-    except Several:
+        found = identity.choose(bus, Path(modem.device), remembered, config.health.usb if config else None, taken)
+    except identity.Several:
         return None, bad("several-sticks")
     if found is None:  # a port that is there and not on USB, as a HAT's, is no fault
         return None, unseen("stick", "its port is not on USB") if Path(modem.device).exists() else bad("no-stick")

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from homesim import config, run, usb
+from homesim import config, identity, run, usb
 from homesim.config import Config
 from homesim.delivery import Delivery
 from homesim.dryrun import dry_run
@@ -78,8 +78,7 @@ def _serve(settings: Config, name: str, linger: float) -> int:
         return EXIT_OK
     run.deadline(linger * 1.2 + run.GRACE)
     spool = Spool(settings.paths.state / name)
-    stick = usb.recall(spool.state("stick"))
-    usb.put_back(usb.Bus(settings.paths.sysfs), stick, Path(settings.modems[name].device))
+    usb.put_back(usb.Bus(settings.paths.sysfs), identity.recall(spool), Path(settings.modems[name].device))
     return _Run(settings, name, linger, turn, spool).serve()
 
 

@@ -15,7 +15,6 @@ import logging
 import os
 import re
 import time
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,16 +38,8 @@ class Stick:
     ttys: tuple[str, ...] = ()  # by interface, as ("ttyUSB0", "ttyUSB1", "ttyUSB2")
 
     @property
-    def memory(self) -> dict[str, object]:
-        return {"place": self.place, "ids": self.ids}
-
-    @property
     def vendor(self) -> str:
         return self.ids.partition(":")[0]
-
-
-class Several(TryAgain):
-    """More than one stick could be meant, so none is."""
 
 
 class Bus:
@@ -160,37 +151,6 @@ class Bus:
         root = "." not in place
         name, interface = (f"usb{hub}", f"{hub}-0:1.0") if root else (hub, f"{hub}:1.0")
         return self._devices / name / interface / f"{name}-port{port}"
-
-
-def choose(
-    bus: Bus, device: Path, remembered: Stick | None, wanted: str | None, taken: Collection[str] = ()
-) -> Stick | None:
-    """The stick of a modem: by its port, else by what is `remembered` of it, else the only one there could be.
-
-    `wanted` are health.usb's ids, `taken` the places of other modems' sticks. Raise Several when it could be one
-    or another.
-    """
-    if stick := bus.of(device):
-        return stick
-    here = bus.at(remembered.place) if remembered and remembered.place not in taken else None
-    if here and remembered and here.vendor == remembered.vendor:
-        return here
-    vendors = {wanted[:4]} if wanted else {remembered.vendor} if remembered else VENDORS
-    found = [stick for stick in bus.sticks() if stick.place not in taken and stick.vendor in vendors]
-    if wanted:  # in another mode it has other ids
-        found = [stick for stick in found if stick.ids == wanted or stick.mode in ("storage", "hilink")]
-    if len(found) > 1:
-        places = ", ".join(f"{stick.ids} at {stick.place}" for stick in found)
-        raise Several(device, f"gone, and it could be any of {places}; set health.usb, or leave one in")
-    return found[0] if found else None
-
-
-def recall(state: Mapping[str, object]) -> Stick | None:
-    """What `Stick.memory` keeps of a stick for the time when its port is gone."""
-    place, ids = str(state.get("place")), str(state.get("ids"))
-    if re.fullmatch(r"\d+-\d+(\.\d+)*", place) and _IDS.fullmatch(ids):
-        return Stick(place, ids)
-    return None
 
 
 def put_back(bus: Bus, stick: Stick | None, device: Path) -> bool:
