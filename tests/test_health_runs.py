@@ -272,6 +272,35 @@ class TestOtherDevices:
         assert json.loads(entry.read_text())["alert"].startswith(FAULTS["absent"].what)
 
 
+class TestDisk:
+    @pytest.mark.slow
+    @pytest.mark.parametrize("ill", ["full", "read-only"])
+    def test_one_that_takes_nothing_is_told_all_the_same(self, clinic: Clinic, ill: str) -> None:
+        """Once, and as soon as there is a way to the chat: the spool cannot carry it."""
+        seen(clinic)
+        assert clinic.health() == 0
+        command = ("prlimit", "--fsize=0") if ill == "full" else read_only(clinic)
+        clinic.api.down()
+        silent(clinic)
+        for _ in range(4):
+            process = clinic._start([*command, clinic.python, "-B", str(BIN / "health")])
+            err = process.communicate(timeout=60)[1]
+            assert process.returncode == 75
+            assert "home/incident: file too large" in err or "home/incident: read-only file system" in err
+            clinic.api.up()
+        [sent] = clinic.api.sent
+        assert sent.text.startswith("homesim\nThe disk takes nothing, so SMS stay on the stick")
+        assert clinic.tree.writes == []  # no step that a kill could make one for ever
+
+
+def read_only(clinic: Clinic) -> tuple[str, ...]:
+    """A command before a program: it sees the spool on a file system that was remounted."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    script = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
+    return ("unshare", "--mount", "sh", "-c", script, str(clinic.state.parent))
+
+
 class TestPoll:
     @pytest.mark.slow
     def test_one_that_lingers_hands_over(self, clinic: Clinic) -> None:

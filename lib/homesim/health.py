@@ -23,6 +23,7 @@ from homesim.diagnosis import UNTOLD, Evidence, Fault, diagnose
 from homesim.errors import EXIT_OK, EXIT_TRY_AGAIN, TryAgain
 from homesim.incident import Incident
 from homesim.ladder import STEPS, Ladder, cured
+from homesim.outcry import outcry
 from homesim.ping import ping
 from homesim.port import Answer
 from homesim.spool import Spool
@@ -155,8 +156,7 @@ class _Check:
         return [finding.fault for finding in self._findings if finding.fault]
 
     def _remember(self, stick: Stick | None) -> None:
-        if stick:
-            identity.remember(self._spool, self._bus, self._device, stick)
+        identity.remember(self._spool, self._bus, self._device, stick)
 
     def _incident(self, fault: Fault) -> Incident:
         age = next(finding.age for finding in self._findings if finding.fault == fault)
@@ -179,7 +179,11 @@ class _Check:
         known = replace(known, checks=known.checks + 1)
         if alert := incident.news(known, faults, self._settings.health.alert_after):
             known = incident.told(known, faults)
-        incident.save(self._spool, known, alert)
+        try:
+            incident.save(self._spool, known, alert)
+        except TryAgain as error:
+            outcry(self._settings, self._modem, error)
+            raise
         if boottime() < known.not_before or not (fault.reset or fault.kind == "poll") or not self._take_turn():
             return False
         if not fault.reset:

@@ -53,8 +53,10 @@ def taken(bus: Bus, settings: Config, modem: str) -> list[str]:
     return [stick.place for stick in sticks if stick] + _beside(_spool(settings, modem).state(STATE))
 
 
-def remember(spool: Spool, bus: Bus, device: Path, stick: Stick) -> None:
-    """Keep which stick it is, for the time when its port is gone. Written when that is news."""
+def remember(spool: Spool, bus: Bus, device: Path, stick: Stick | None) -> None:
+    """Keep which stick it is, for the time when its port is gone. Written when that is news; None is none."""
+    if stick is None:
+        return
     known = spool.state(STATE)
     beside = _beside(known)
     if bus.of(device):

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A word to the owner past the spool, when the spool is what is ill: an SD card that takes nothing any more.
+
+    NAME.outcry    in the run folder, a tmpfs: it was said in this boot
+"""
+
+from __future__ import annotations
+
+from homesim.answer import Outcome
+from homesim.config import Config, Modem
+from homesim.errors import TryAgain
+from homesim.message import render_alert
+
+WORDS = "The disk takes nothing, so SMS stay on the stick and are not forwarded. Run homesim-doctor. It says: "
+
+
+def outcry(settings: Config, modem: Modem, error: TryAgain) -> None:
+    """Say it once in a boot; again only when it is certain that Telegram did not get it. Never raises for either."""
+    from homesim.telegram import Bot  # requests, for which a healthy check has no use
+
+    mark = settings.paths.run / f"{modem.name}.outcry"
+    try:
+        mark.touch(mode=0o600, exist_ok=False)
+    except OSError:  # said already, or the run folder takes nothing either: rather never than each five minutes
+        return
+    [draft] = render_alert(f"{WORDS}{error}", modem.name)
+    own = modem.chat_id
+    chat, topic = (own, None) if own is not None else (settings.telegram.chat_id, settings.telegram.topic_id)
+    if Bot(settings.telegram).send(draft, chat, topic).outcome not in (Outcome.SENT, Outcome.AMBIGUOUS):
+        mark.unlink(missing_ok=True)
