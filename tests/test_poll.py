@@ -96,6 +96,16 @@ def test_no_hostile_sms_stops_the_reading(rig: Rig) -> None:
     assert not list(rig.folder.rglob("pwned"))
 
 
+def test_an_sms_that_libgammu_dies_of_is_read(rig: Rig) -> None:
+    """177 septets behind a header: more user data than TS 23.040 allows. 1.42's stack does not hold it."""
+    deadly = f"004400810000{'62112221436540'}B1{'05000301020141'}{'41' * 148}"
+    rig.stick.store("SM", None, deadly)
+    rig.stick.store("SM", None, pdus.deliver(CODE, "BANK", time=now()))
+    assert rig.poll().returncode == 0
+    assert rig.stick.stored() == {}
+    assert CODE in rig.api.text()
+
+
 def test_a_list_that_the_stick_refuses_is_read_slot_by_slot(rig: Rig) -> None:
     rig.stick.faults.on("CMGL", Trouble(answer="+CMS ERROR: 500"))
     rig.stick.store("SM", 0, pdus.deliver("in slot zero"))
