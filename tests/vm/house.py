@@ -63,8 +63,8 @@ class House:
         (to or self.stick.modem).deliver(pdus.deliver(mark, "+491701234567", time=datetime.now(UTC)))
         return mark
 
-    def arrives(self, *marks: str, timeout: float = 150) -> None:
-        """Wait until these are in the chat. cron's minute, twice, is the usual time after a plug."""
+    def arrives(self, *marks: str, timeout: float = 300) -> None:
+        """Wait until these are in the chat. cron's minute, twice, is the usual time after a plug; a bound only."""
         self.api.wait_for(lambda api: all(mark in api.text() for mark in marks), timeout)
 
     def times(self, mark: str) -> int:
@@ -81,8 +81,8 @@ class House:
 
     def settled(self, stick: Huawei | None = None) -> None:
         """Wait until no SMS is left on the stick, nor in a spool. No run has met a bug on the way."""
-        (stick or self.stick).modem.wait_for(lambda modem: not modem.stored() and not modem.waiting(), 60)
-        self.guest.wait_for("! ls /var/lib/homesim/*/new/* /var/lib/homesim/*/parts/* 2>/dev/null", 60)
+        (stick or self.stick).modem.wait_for(lambda modem: not modem.stored() and not modem.waiting(), 120)
+        self.guest.wait_for("! ls /var/lib/homesim/*/new/* /var/lib/homesim/*/parts/* 2>/dev/null")
         assert "a bug in homesim" not in self.guest.check("journalctl -b -t homesim --no-pager")
 
     def in_use(self, stick: Huawei | None = None) -> None:
