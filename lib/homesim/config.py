@@ -30,6 +30,10 @@ class Telegram:
     proxy: str | None = field(repr=False)  # may hold a password
     force_ipv4: bool
 
+    def chat(self, modem: Modem) -> tuple[int, int | None]:
+        """Where a modem's messages go: the chat, and the topic in it."""
+        return (self.chat_id, self.topic_id) if modem.chat_id is None else (modem.chat_id, None)
+
 
 @dataclass(frozen=True)
 class Modem:

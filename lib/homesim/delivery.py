@@ -43,8 +43,8 @@ class Delivery:
         self._spool = spool
         self._telegram = telegram
         self._modem = modem
-        self._configured = self._chat = modem.chat_id if modem.chat_id is not None else telegram.chat_id
-        self._topic = telegram.topic_id if modem.chat_id is None else None
+        self._configured, self._topic = telegram.chat(modem)
+        self._chat = self._configured
         attempt = spool.state("attempt")
         self._doubtful = {n: part for n, part in attempt.items() if isinstance(part, int) and not spool.sent(n)}
         self._apart: set[str] = set()  # not to be packed: one of them was refused, or fails again and again

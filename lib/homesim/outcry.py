@@ -24,7 +24,6 @@ def outcry(settings: Config, modem: Modem, error: TryAgain) -> None:
     except OSError:  # said already, or the run folder takes nothing either: rather never than each five minutes
         return
     [draft] = render_alert(f"{WORDS}{error}", modem.name)
-    own = modem.chat_id
-    chat, topic = (own, None) if own is not None else (settings.telegram.chat_id, settings.telegram.topic_id)
-    if Bot(settings.telegram).send(draft, chat, topic).outcome not in (Outcome.SENT, Outcome.AMBIGUOUS):
+    telegram = settings.telegram
+    if Bot(telegram).send(draft, *telegram.chat(modem)).outcome not in (Outcome.SENT, Outcome.AMBIGUOUS):
         mark.unlink(missing_ok=True)

@@ -79,15 +79,16 @@ def bot(telegram: Telegram) -> Iterator[Finding]:
 
 def chat(telegram: Telegram, modem: Modem, state: Path) -> Iterator[Finding]:
     """getChat, then sendChatAction: "is typing" needs the same right as a message, and leaves nothing."""
-    where: dict[str, Any] = {"chat_id": telegram.chat_id if modem.chat_id is None else modem.chat_id}
+    chat_id, topic_id = telegram.chat(modem)
+    where: dict[str, Any] = {"chat_id": chat_id}
     moved = Spool(state / modem.name, read_only=True).state("chat")  # delivery.py
     if moved.get("from") == where["chat_id"]:
         where["chat_id"] = moved.get("to")
     if reason := _refused(telegram, "getChat", **where):
         yield bad("chat" if reason.startswith("HTTP 4") else "telegram", reason=reason)
         return
-    if telegram.topic_id is not None and modem.chat_id is None:
-        where["message_thread_id"] = telegram.topic_id
+    if topic_id is not None:
+        where["message_thread_id"] = topic_id
     reason = _refused(telegram, "sendChatAction", action="typing", **where)
     if not reason:
         yield good("chat", "the bot may write there")

@@ -186,10 +186,10 @@ class _Setup:
 
     def _test(self, bot: Bot) -> None:
         """Before the file is written: a chat that the bot cannot write to is not right."""
-        own, telegram = self._settings().chat_id, self._draft.settings.telegram
-        topic = {"message_thread_id": telegram.topic_id} if own is None and telegram.topic_id else {}
+        chat, topic_id = self._draft.settings.telegram.chat(self._settings())
+        topic = {"message_thread_id": topic_id} if topic_id else {}
         text = f"homesim: from now on, SMS to the SIM in “{self._name}” come here."
-        bot.ask("sendMessage", chat_id=telegram.chat_id if own is None else own, text=text, **topic)
+        bot.ask("sendMessage", chat_id=chat, text=text, **topic)
         tell("A test message is in the chat.")
 
     def _farewell(self) -> None:
