@@ -236,6 +236,16 @@ def _last(messages: list[tuple[float, list[tuple[str, int, float, bool, bool]]]]
     return found
 
 
+def test_what_rings_while_the_one_before_is_told_makes_no_room_for_one_more() -> None:
+    """Its lines are attended to after that message was made, and are older than it."""
+    log, messages = Calls({}, T), 0
+    for number in range(3 * MOST):
+        for line in ("RING", f'+CLIP: "{number + 10}",129,,,,0', "^CEND:1,0,104,16"):
+            log.hear(line, T + number)
+        messages += bool(told(log, T + number + 1.5))
+    assert messages == MOST
+
+
 def test_callers_beyond_counting_are_told_as_others() -> None:
     log = Calls({}, T)
     for number in range(1000):

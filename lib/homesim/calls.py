@@ -122,7 +122,8 @@ class Calls:
         """A call that is QUIET is over, though the stick does not say so. What has no sequel is forgotten."""
         if self.ringing and not 0 <= now - self.ringing.last < QUIET:
             self._end(self.ringing.last, exact=False)
-        self._told = [at for at in self._told if 0 <= now - at < FLOOD]
+        # A line may have waited while a message was made, and be older than it.
+        self._told = [at for at in self._told if -SERIES < now - at < FLOOD]
         self._series = {who: one for who, one in self._series.items() if one.tries > one.told or _open(one, now)}
 
     def rejected(self, now: float) -> None:
