@@ -57,6 +57,7 @@ from botapi_faults import (
 from botapi_http import HTML_TYPE, Request, Server, Wire, error_answer, http_answer, json_answer
 from botapi_rules import Content, finish_message, is_true, read_message, to_integer
 from botapi_text import ApiError, bad_request
+from patience import PATIENCE
 
 __all__ = [
     "BotApi", "Chat", "Fault", "Request", "Sent", "Trouble", "drip", "empty_400", "gateway",
@@ -162,7 +163,7 @@ class BotApi:
             if self._server:
                 self._server.release()
 
-    def wait_for(self, predicate: Callable[["BotApi"], bool], timeout: float = 10) -> None:
+    def wait_for(self, predicate: Callable[["BotApi"], bool], timeout: float = PATIENCE) -> None:
         """Return once `predicate(self)` holds; AssertionError after `timeout` seconds.
 
         Looked at when a request arrives, is carried out and is answered, and on user_says().

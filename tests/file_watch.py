@@ -16,9 +16,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from patience import PATIENCE, go_first
+
 _IN_CLOSE_WRITE = 0x8
 _EVENT = struct.Struct("iIII")
-_PATIENCE = 20
 
 
 class FileWatch:
@@ -63,9 +64,9 @@ class FileWatch:
         with self._catching_up:
             self._caught_up.clear()
             (self._marker / "now").write_text("")
-            is_done = self._caught_up.wait(_PATIENCE)
+            is_done = self._caught_up.wait(PATIENCE)
         self.check()
-        assert is_done, f"a write still has its effect after {_PATIENCE} s"
+        assert is_done, f"a write still has its effect after {PATIENCE} s"
 
     def make(self, folder: Path, contents: Mapping[str, str | Path]) -> None:
         """A folder with files (text) and relative symlinks (the path that they point to)."""
@@ -101,6 +102,7 @@ class FileWatch:
         return result
 
     def _listen(self) -> None:
+        go_first()
         try:
             while self._stop_read not in select.select([self._fd, self._stop_read], [], [])[0]:
                 for file in self._written():

@@ -21,6 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
+from patience import go_first
+
 
 class Modem(Protocol):
     """What a port needs of a stick."""
@@ -170,10 +172,12 @@ class _Wire:
             del self._pending[: os.write(self._master, self._pending)]
 
     def _serve(self) -> None:
+        go_first()
         while (data := self._inbox.get()) is not None and not self._is_cut:
             self._feed(data)
 
     def _move_bytes(self) -> None:
+        go_first()
         while not self._is_cut:
             writers = [self._master] if self._pending else []
             readable, writable, _ = select.select([self._master, self._wake_read], writers, [])

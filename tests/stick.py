@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from at_line import clean
+from patience import PATIENCE
 from pty_port import PtyPort
 from stick_calls import ENDS, Call
 from stick_commands import MISSED, Answer, Commands, framed
@@ -99,7 +100,8 @@ class Stick:
         ends: tuple[bytes, ...] = ENDS,
         deaf: bool = False,
     ) -> Call:
-        """A call from the air: it rings until the caller gives up after so many RINGs, or the host hangs up.
+        """A call from the air: it rings until the caller gives up, after so many RINGs or before (Call.give_up), or the
+        host hangs up.
 
         `number` "": withheld; `clip`: the +CLIP line instead of the one that belongs to the number; `ends`: what the
         stick says when it is over; `deaf`: to AT+CHUP and ATH, which it answers well. While another call rings
@@ -182,7 +184,7 @@ class Stick:
 
     # --- what tests watch ---
 
-    def wait_for(self, predicate: Callable[[Stick], bool], timeout: float = 10) -> None:
+    def wait_for(self, predicate: Callable[[Stick], bool], timeout: float = PATIENCE) -> None:
         """Wait until `predicate(stick)`, looked at after each event, or raise AssertionError."""
         with self._changed:
             if not self._changed.wait_for(lambda: predicate(self), timeout):

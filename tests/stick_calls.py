@@ -38,6 +38,10 @@ class Call:
         if not self._deaf:
             self._hung_up.set()
 
+    def give_up(self) -> None:
+        """The caller does: no further RING."""
+        self._rings = 0
+
     def rings_on(self) -> bool:
         return self.rung < self._rings and not self.rejected
 

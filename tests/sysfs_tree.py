@@ -24,6 +24,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+from patience import PATIENCE
 from pty_port import PtyPort
 from stick import Cure, Stick
 from sysfs_layout import HILINK, SERIAL, STORAGE, SysfsLayout, treated
@@ -114,7 +115,7 @@ class SysfsTree:
         """Those of `writes` that treat one of these devices; a port's treat what hangs on it."""
         return [write for write in self.writes if treated(*write) in names]
 
-    def wait_for(self, predicate: Callable[[SysfsTree], bool], timeout: float = 10) -> None:
+    def wait_for(self, predicate: Callable[[SysfsTree], bool], timeout: float = PATIENCE) -> None:
         """Wait until `predicate(tree)`, looked at after each event, or raise AssertionError."""
         deadline = time.monotonic() + timeout
         seen = -1

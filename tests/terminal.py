@@ -14,6 +14,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Self
 
+from patience import PATIENCE
+
 _LOCAL = 3  # of tcgetattr
 
 
@@ -42,7 +44,7 @@ class Terminal:
         os.close(self._master)
         os.close(self._slave)
 
-    def expect(self, pattern: str, timeout: float = 20) -> re.Match[str]:
+    def expect(self, pattern: str, timeout: float = PATIENCE) -> re.Match[str]:
         """Wait until the terminal shows it, behind what was expected before."""
         end = time.monotonic() + timeout
         while not (found := re.compile(pattern).search(self.text, self._at)):
@@ -70,7 +72,7 @@ class Terminal:
     def echoes(self) -> bool:
         return bool(termios.tcgetattr(self._slave)[_LOCAL] & termios.ECHO)
 
-    def end(self, timeout: float = 20) -> int:
+    def end(self, timeout: float = PATIENCE) -> int:
         """The exit code, when the program has ended and all that it showed is read."""
         code = self.process.wait(timeout)
         while self._read(0.0):

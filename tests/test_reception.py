@@ -12,8 +12,9 @@ import time
 import pytest
 
 import pdus
-from homesim.calls import MOST, QUIET, SERIES
+from homesim.calls import MOST, SERIES
 from homesim.watch import LOOK
+from patience import PATIENCE, look_until
 from rig import ROOT, Rig, now
 from stick import ENDS, PROFILES, Stick, Trouble
 
@@ -28,8 +29,9 @@ from homesim import poll, run
 run.log_to = lambda *_, **__: None
 run.leave(poll.poll(["--linger", "0", "--config", sys.argv[1]]))
 """
-LATENCY = 5.0  # seconds: the main job's at most (issue 2)
-DELAY = 2.0  # seconds that a storm may add (issue 6)
+LATENCY = 5.0  # seconds: the main job's at most
+DELAY = 2.0  # seconds that a storm may add
+PACE = 1.7  # seconds between two SMS while a storm lasts: more often they would wait for Telegram's limit
 STALL = b"^CONN:1,0", b"^ORIG:1,0", b"^CEND:1,0,104,16"  # each stalls a bare libgammu for up to 40 s
 
 
@@ -38,17 +40,14 @@ def calls(rig: Rig) -> list[str]:
     return [text.split("\n", 1)[1] for text in rig.texts() if text.startswith("homesim\n")]
 
 
-def wait_for_calls(rig: Rig, count: int, timeout: float = 10) -> list[str]:
-    rig.api.wait_for(lambda _: len(calls(rig)) >= count, timeout)
+def wait_for_calls(rig: Rig, count: int) -> list[str]:
+    rig.api.wait_for(lambda _: len(calls(rig)) >= count)
     return calls(rig)
 
 
-def deliver(rig: Rig, text: str, timeout: float = 20) -> float:
-    """An SMS from the air; seconds until it is in the chat."""
-    begin = time.monotonic()
-    rig.stick.deliver(pdus.deliver(text, "BANK", time=now()))
-    rig.api.wait_for(lambda api: text in api.text(), timeout)
-    return next(sent.time for sent in rig.api.sent if text in sent.text) - begin
+def arrives_in_time(rig: Rig) -> bool:
+    """Whether an SMS gets through whatever goes on."""
+    return rig.prompt(rig.deliver(CODE), LATENCY)
 
 
 def tries(rig: Rig, number: str) -> int:
@@ -77,11 +76,11 @@ def test_a_call_is_rejected_and_told_and_stalls_nothing(python: str, profile: st
         call = rig.stick.call(ANNA)
         [text] = wait_for_calls(rig, 1)
         assert re.fullmatch(
-            rf"\{ANNA} called at \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d \S+, rang for 1 s, rejected\nhome", text
+            rf"\{ANNA} called at \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d \S+, rang for \d+ s, rejected\nhome", text
         )
-        assert call.over.wait(3)
+        assert call.over.wait(PATIENCE)
         assert (call.rejected, call.rung) == (True, 1)
-        assert deliver(rig, CODE) < LATENCY
+        assert arrives_in_time(rig)
         assert calls(rig) == [text]
         [sent] = [sent for sent in rig.api.sent if ANNA in sent.text]
         buttons = [{"text": f"Copy {digits}", "copy_text": {"text": digits}} for digits in ("1111", "111111")]
@@ -91,6 +90,7 @@ def test_a_call_is_rejected_and_told_and_stalls_nothing(python: str, profile: st
 
 
 def test_a_ring_does_not_wait_for_the_next_look(rig: Rig) -> None:
+    """If it did, each would; on a busy machine one may."""
     begun: list[float] = []
 
     def rings(phase: str, text: str) -> None:
@@ -100,12 +100,17 @@ def test_a_ring_does_not_wait_for_the_next_look(rig: Rig) -> None:
             begun.append(time.monotonic())
             rig.stick.call(ANNA)
 
+    def taken() -> list[float]:
+        ended = [command.time_monotonic for command in rig.stick.commands if command.text == "AT+CHUP"]
+        return [end - begin for begin, end in zip(begun, ended, strict=False)]
+
     with rig.lingering():
-        for count in range(1, 4):
+        for count in range(1, 20):
             rig.stick.on_command = rings
-            rig.stick.wait_for(lambda stick: sum(c.text == "AT+CHUP" for c in stick.commands) == count)  # noqa: B023
-    ended = [command.time_monotonic for command in rig.stick.commands if command.text == "AT+CHUP"]
-    assert min(end - begin for begin, end in zip(begun, ended, strict=True)) < LOOK / 2
+            rig.stick.wait_for(lambda _: len(taken()) == count)  # noqa: B023
+            if min(taken()) < LOOK / 2:
+                return
+    raise AssertionError(taken())
 
 
 def test_the_caller_s_number_may_be_withheld_unknown_or_late(rig: Rig) -> None:
@@ -123,7 +128,7 @@ def test_without_clip_it_is_rejected_at_its_second_ring(rig: Rig) -> None:
     with rig.lingering():
         call = rig.stick.call(ANNA, every=0.5)
         assert "Unknown number called" in wait_for_calls(rig, 1)[0]
-        assert call.over.wait(3)
+        assert call.over.wait(PATIENCE)
         assert (call.rejected, call.rung) == (True, 2)
 
 
@@ -132,8 +137,8 @@ def test_a_series_is_one_message_at_once_and_one_when_it_is_over(rig: Rig) -> No
         rig.stick.call(ANNA)
         wait_for_calls(rig, 1)
         for _ in range(2):
-            assert rig.stick.call(ANNA).over.wait(5)
-        assert deliver(rig, CODE) < LATENCY
+            assert rig.stick.call(ANNA).over.wait(PATIENCE)
+        assert arrives_in_time(rig)
         rig.stick.call(BERT)
         assert "030222222 called at" in wait_for_calls(rig, 2)[1]
         rig.settle()
@@ -143,14 +148,14 @@ def test_a_series_is_one_message_at_once_and_one_when_it_is_over(rig: Rig) -> No
         assert re.match(rf"\{ANNA} called 3 times from .* to .*, rang for \d+ s in all, rejected\n", again)
         call = rig.stick.call(ANNA)  # a new series
         assert re.match(rf"\{ANNA} called at ", wait_for_calls(rig, 4)[3])
-        assert call.over.wait(3)
+        assert call.over.wait(PATIENCE)
 
 
 def test_two_callers_by_turns_are_two_messages(rig: Rig) -> None:
     with rig.lingering():
         for number in (ANNA, BERT, ANNA, BERT):
-            assert rig.stick.call(number).over.wait(5)
-        assert deliver(rig, CODE) < LATENCY
+            assert rig.stick.call(number).over.wait(PATIENCE)
+        assert arrives_in_time(rig)
         first, second = wait_for_calls(rig, 2)
         rig.stick.wait_for(lambda _: tries(rig, BERT) == 2)
         assert (ANNA in first, BERT in second) == (True, True)
@@ -165,20 +170,22 @@ class TestConfiguration:
     def test_report_lets_it_ring_out(self, rig: Rig) -> None:
         rig.configure(modem='calls = "report"')
         with rig.lingering():
-            call = rig.stick.call(ANNA, rings=4, every=0.5)
+            call = rig.stick.call(ANNA, rings=10**6, every=0.5)
             rig.stick.wait_for(lambda _: call.rung == 2)
-            assert deliver(rig, CODE) < LATENCY
+            assert arrives_in_time(rig)
+            assert not call.over.is_set()
+            call.give_up()
             [text] = wait_for_calls(rig, 1)
-            assert (call.rejected, call.rung) == (False, 4)
-            assert re.match(rf"\{ANNA} called at .*, rang for 2 s\n", text)
+            assert not call.rejected
+            assert re.match(rf"\{ANNA} called at .*, rang for \d+ s\n", text)
             assert not any(c.text in ("AT+CHUP", "ATH") for c in rig.stick.commands)
 
     def test_ignore_says_nothing(self, rig: Rig) -> None:
         rig.configure(modem='calls = "ignore"')
         with rig.lingering():
             call = rig.stick.call(ANNA, rings=2, every=0.3)
-            assert call.over.wait(5)
-            assert deliver(rig, CODE) < LATENCY
+            assert call.over.wait(PATIENCE)
+            assert arrives_in_time(rig)
             assert (call.rejected, call.rung) == (False, 2)
             rig.settle()
         assert calls(rig) == []
@@ -193,7 +200,7 @@ class TestHangingUp:
         with rig.lingering():
             call = rig.stick.call(ANNA)
             assert "rejected" in wait_for_calls(rig, 1)[0]
-            assert call.over.wait(3)
+            assert call.over.wait(PATIENCE)
             assert call.rung == 1
 
     def test_where_both_are_refused_it_rings_out_and_is_told(self, rig: Rig) -> None:
@@ -202,18 +209,17 @@ class TestHangingUp:
             rig.stick.call(ANNA, rings=3, every=0.5)
             [text] = wait_for_calls(rig, 1)
             assert "rejected" not in text
-            assert deliver(rig, CODE) < LATENCY
+            assert arrives_in_time(rig)
 
     @pytest.mark.slow
     def test_a_stick_that_only_says_that_it_did_is_one_try_and_seen_by_health(self, rig: Rig) -> None:
         with rig.lingering():
-            call = rig.stick.call(ANNA, rings=40, every=0.5, deaf=True)
-            assert deliver(rig, CODE) < LATENCY
+            call = rig.stick.call(ANNA, rings=10**6, every=0.5, deaf=True)
+            assert arrives_in_time(rig)
             rig.stick.wait_for(lambda _: call.rung >= 8)
-            while rig.status().get("call", 0) < 2:  # it is written each 5 s, at no event
-                assert not call.over.is_set()
-                time.sleep(0.05)
-            assert call.over.wait(30)
+            look_until(lambda: rig.status().get("call", 0) >= 2)
+            call.give_up()
+            assert call.over.wait(PATIENCE)
             assert len(calls(rig)) == 1
         assert sum(c.text == "AT+CHUP" for c in rig.stick.commands) >= 8  # at each RING
 
@@ -224,23 +230,23 @@ class TestHangingUp:
         with rig.lingering():
             call = rig.stick.call(ANNA, rings=10**6, every=0.5)
             rig.stick.wait_for(lambda _: call.rung == 2)
-            assert deliver(rig, CODE) < LATENCY
+            assert arrives_in_time(rig)
         state = json.loads((rig.state / "calls").read_text())
         state["ringing"]["began"] -= 120
         (rig.state / "calls").write_text(json.dumps(state))
         with rig.lingering():
-            assert call.over.wait(5)
+            assert call.over.wait(PATIENCE)
             assert call.rejected
             if wanted == "report":
-                assert re.search(r"rang for 12\d s, rejected", wait_for_calls(rig, 1)[0])
+                assert re.search(r"rang for 1\d\d s, rejected", wait_for_calls(rig, 1)[0])
         assert len(calls(rig)) == (wanted == "report")
 
     @pytest.mark.slow
     def test_a_stick_that_does_not_say_when_a_call_is_over(self, rig: Rig) -> None:
         rig.configure(modem='calls = "report"')
-        with rig.lingering(60):
+        with rig.lingering():
             rig.stick.call(ANNA, rings=2, every=1, ends=())
-            [text] = wait_for_calls(rig, 1, timeout=QUIET + 10)
+            [text] = wait_for_calls(rig, 1)
             assert "rang for 1 s or more" in text
 
 
@@ -263,7 +269,7 @@ class TestInTheMiddle:
 
             rig.stick.on_command = rings
             with rig.lingering():
-                assert deliver(rig, CODE) < LATENCY
+                assert arrives_in_time(rig)
                 rig.stick.wait_for(lambda stick: not stick.stored())
                 rig.api.wait_for(lambda api: all(f"number {n}." in api.text() for n in range(10)))
                 assert "rejected" in wait_for_calls(rig, 1)[0]
@@ -275,10 +281,10 @@ class TestInTheMiddle:
                 rig.stick.store("SM", None, pdus.deliver(f"old {number}", time=now()))
             with rig.lingering():
                 rig.stick.wait_for(lambda stick: sum("CMGD" in c.text for c in stick.commands) >= 2)
-                call = rig.stick.call(ANNA)
-                assert call.over.wait(5)
-                assert rig.stick.stored()  # the deleting is still under way
-                rig.stick.wait_for(lambda stick: not stick.stored(), timeout=30)
+                rig.stick.call(ANNA)
+                rig.stick.wait_for(lambda stick: not stick.stored())
+            asked = [command.text for command in rig.stick.commands]
+            assert any("CMGD" in text for text in asked[asked.index("AT+CHUP") :])
 
     def test_of_rejecting_the_one_before(self, rig: Rig) -> None:
         """All that is said of the second is said before the first, and then the second, is known to be rejected."""
@@ -300,9 +306,9 @@ class TestInTheMiddle:
             rig.stick.on_command = None
 
     def test_before_the_run_has_begun(self, rig: Rig) -> None:
-        call = rig.stick.call(ANNA, every=0.05, rings=600)
+        call = rig.stick.call(ANNA, every=0.05, rings=10**6)
         assert rig.poll().returncode == 0
-        assert call.over.wait(3)
+        assert call.over.wait(PATIENCE)
         assert call.rejected
         assert len(calls(rig)) == 1
 
@@ -310,56 +316,51 @@ class TestInTheMiddle:
 class TestStorm:
     @pytest.mark.slow
     def test_it_neither_delays_sms_nor_floods_the_chat(self, python: str) -> None:
-        storm(python, seconds=40)
+        storm(python, count=60)
 
     def test_an_sms_goes_before_calls_that_wait(self, rig: Rig) -> None:
         rig.api.down()
         with rig.lingering():
-            assert rig.stick.call(ANNA).over.wait(5)
+            assert rig.stick.call(ANNA).over.wait(PATIENCE)
             rig.stick.wait_for(lambda stick: stick.commands[-1].text != "AT+CHUP")  # the call is in the spool
             rig.stick.deliver(pdus.deliver("no code in it", "BANK", time=now()))
             rig.stick.wait_for(lambda stick: not stick.stored())
             rig.api.up()
-            wait_for_calls(rig, 1, timeout=30)
+            wait_for_calls(rig, 1)
         assert ["no code in it" in text for text in rig.texts()] == [True, False]
 
 
-def storm(python: str, seconds: float, *, every: float = 1.0) -> list[float]:
-    """A call each second, of changing and of withheld numbers, and SMS now and then; the latencies of these."""
+def storm(python: str, count: int) -> list[float]:
+    """So many calls, each right after the one before, of changing and of withheld numbers, and SMS now and then; the
+    latencies of these.
+    """
     over = threading.Event()
 
     def callers(stick: Stick) -> None:
-        for count in range(int(seconds / every)):
-            stick.call("" if count % 3 == 0 else f"+4930{100000 + count}", every=0.4, rings=2)
-            if over.wait(every):
-                return
+        for number in range(count):
+            call = stick.call("" if number % 3 == 0 else f"+4930{100000 + number}", every=0.4, rings=2)
+            call.over.wait(PATIENCE)
+        over.set()
 
-    with Rig(python, latency=0.02) as rig, rig.lingering(seconds + 60):
-        quiet = [_deliver_now_and_then(rig, f"quiet {count}.") for count in range(5)]
+    with Rig(python, latency=0.02) as rig, rig.lingering():
+        quiet = [rig.deliver(f"quiet {number}.") for number in range(3)]
         begin = time.monotonic()
         thread = threading.Thread(target=callers, args=(rig.stick,))
         thread.start()
         latencies: list[float] = []
-        try:
-            while time.monotonic() < begin + seconds:
-                latencies.append(_deliver_now_and_then(rig, f"SMS number {len(latencies)}."))
-        finally:
-            over.set()
-            thread.join()
+        while not over.wait(PACE):
+            latencies.append(rig.deliver(f"SMS number {len(latencies)}."))
+        thread.join()
+        seconds = time.monotonic() - begin
         rig.stick.wait_for(lambda stick: not stick.stored())
-        assert max(latencies) < max(quiet) + DELAY, (quiet, latencies)
+        rig.settle()
+        assert rig.prompt(max(latencies), max(quiet) + DELAY), (quiet, latencies)
         reports = calls(rig)
         assert MOST - 1 <= len(reports) <= MOST + seconds / 600 * (MOST + 1)
         state = json.loads((rig.state / "calls").read_text())
         waiting = sum(one["tries"] for one in state["series"] if not one["told"])
-        assert waiting + len(reports) > seconds / every / 2  # the others rang while one was being rejected
+        assert waiting + len(reports) > count / 2  # the others rang while one was being rejected
     return latencies
-
-
-def _deliver_now_and_then(rig: Rig, text: str) -> float:
-    taken = deliver(rig, text)
-    time.sleep(1.7)  # how often they come: no event is waited for
-    return taken
 
 
 class TestMissed:
@@ -387,7 +388,7 @@ class TestMissed:
             with rig.lingering():
                 call = rig.stick.call(ANNA)
                 assert len(wait_for_calls(rig, 1)) == 1
-                assert call.over.wait(3)
+                assert call.over.wait(PATIENCE)
                 rig.settle()
             rig.stick.miss(BERT)
             assert rig.poll().returncode == 0
@@ -400,7 +401,7 @@ class TestMissed:
                 call = rig.stick.call(ANNA, rings=10**6, every=0.2)
                 rig.stick.wait_for(lambda _: (rig.state / "calls").exists())
             call.hang_up()
-            assert call.over.wait(3)
+            assert call.over.wait(PATIENCE)
             assert rig.poll().returncode == 0
             assert calls(rig) == []  # it may ring on: there was no silence yet
             state = json.loads((rig.state / "calls").read_text())
@@ -448,12 +449,12 @@ def test_the_state_is_removed_when_nothing_can_follow(rig: Rig) -> None:
 
 
 def test_no_number_is_in_a_log(rig: Rig) -> None:
-    rig.stick.call(ANNA, every=0.05, rings=600)
+    rig.stick.call(ANNA, every=0.05, rings=10**6)
     process = subprocess.Popen(
         [rig.python, "-c", LOGGING, str(rig.config)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    said = process.communicate(timeout=60)[0]
+    said = process.communicate(timeout=PATIENCE)[0]
     assert len(calls(rig)) == 1
     assert re.search(r"call of \d{8}T\d{6}Z stored", said)
     assert ANNA[-6:] not in said

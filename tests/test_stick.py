@@ -26,6 +26,7 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE
 from stick import PROFILES, Cure, PtyPort, Registration, Sim, Stick, Trouble, framed
 
 A = "07911326040000F0040B911346610089F60000208062917314080CC8F71D14969741F977FD07"
@@ -34,7 +35,6 @@ C = A.replace("20806291731408", "20806291731428")
 HEADER = "+CMGL: {},{},,30"
 
 FINAL = re.compile(rb"\r\n(OK|ERROR|\+CM[ES] ERROR: [^\r]*|COMMAND NOT SUPPORT)\r\n\Z")
-PATIENCE = 5
 
 
 class Client:
@@ -751,7 +751,8 @@ def test_gammu_reads_and_deletes(tmp_path: Path) -> None:
     stick.store("SM", 0, A)
     stick.store("ME", 4, B)
     with PtyPort(stick, tmp_path / "sms") as port:
-        result = subprocess.run([sys.executable, "-c", GAMMU, port.path], capture_output=True, timeout=30, check=False)
+        command = [sys.executable, "-c", GAMMU, port.path]
+        result = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False)
     assert result.returncode == 0, result.stderr.decode()
     found = json.loads(result.stdout)
     assert found["security"] == "PIN"
