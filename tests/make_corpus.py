@@ -15,8 +15,10 @@ in the order of their times. The rules that decide where the specifications leav
 - `text`: exact, no control character dropped. A voicemail, report or silent SMS has one only when
   the PDU carries user text. A message waiting indication of another kind (fax, mail, other) is a
   plain sms when it carries text, and counts as voicemail when not.
-- An undecodable message has no text: its PDU is forwarded. Its sender and time are there when all
-  of the PDU before the user data is in order.
+- An undecodable message is forwarded as its PDU. Its sender and time are there when all of the PDU
+  before the user data is in order, and so is as much of its text as came.
+- `says`: words that must stand in a message that is told in words of our own. A push that says
+  nothing is forwarded as its PDUs.
 - `missing`: the numbers of the parts that did not come; each run of them is one GAP in the text.
 """
 
@@ -50,6 +52,7 @@ class Message(TypedDict):
     missing: NotRequired[list[int]]
     mms: NotRequired[dict[str, str | int]]
     status: NotRequired[str]
+    says: NotRequired[list[str]]
 
 
 class Case(TypedDict):
@@ -88,9 +91,18 @@ def sms(
     return result
 
 
-def undecodable(sender: str = "", time: datetime | None = None) -> Message:
+def undecodable(
+    sender: str = "", time: datetime | None = None, text: str | None = None
+) -> Message:
     """What is forwarded as its PDU; by default nothing else of it is readable."""
-    return message("undecodable", None, sender, time)
+    return message("undecodable", text, sender, time)
+
+
+def told(kind: str, *says: str, sender: str = SENDER, time: datetime = TIME) -> Message:
+    """What is told in words of our own, among which these must be."""
+    result = message(kind, None, sender, time)
+    result["says"] = list(says)
+    return result
 
 
 def mms(
@@ -257,6 +269,31 @@ def national_elements() -> Iterator[Case]:
             "@èìò Øø Ææ {€}", udh=[(pdus.LOCKING_SHIFT, b"\x7f"), (pdus.SINGLE_SHIFT, b"\x7f")]
         ),
         sms("@èìò Øø Ææ {€}"),
+    )
+    for language in range(4, 14):
+        yield case(
+            f"language-{language}",
+            "a language of India, whose tables are not here: the default ones (TS 23.038 C.2, C.3)",
+            deliver(
+                "Kod 482913 {€}",
+                udh=[
+                    (pdus.LOCKING_SHIFT, bytes([language])),
+                    (pdus.SINGLE_SHIFT, bytes([language])),
+                ],
+            ),
+            sms("Kod 482913 {€}"),
+        )
+    yield case(
+        "language-single-here",
+        "each on its own: Hindi's locking table is not here, Turkish's single shifts are",
+        deliver("Şifre: ğ", udh=[(pdus.LOCKING_SHIFT, b"\x06")], single=1),
+        sms("Şifre: ğ"),
+    )
+    yield case(
+        "language-locking-here",
+        "and the other way round",
+        deliver("Şifre: ğ€", udh=[(pdus.SINGLE_SHIFT, b"\x06")], locking=1),
+        sms("Şifre: ğ€"),
     )
     yield case(
         "language-twice",
@@ -526,11 +563,25 @@ def times() -> Iterator[Case]:
         "second-60": "62112221430640",
         "zeros": "00000000000000",
         "ff": "FFFFFFFFFFFFFF",
-        "hex-digits": "6211222143A540",
+        "month-hex": "62A02221436540",
     }
     for name, scts in invalid.items():
         why = "no date: the message comes without one, and decoding does not raise"
         yield case(f"time-{name}", why, deliver("Hello", scts=scts), sms("Hello", time=None))
+    digits = {
+        "second-units": ("6211222143A540", "2026-11-22T12:34:50+01:00"),
+        "second-tens": ("62112221436A40", "2026-11-22T12:34:06+01:00"),
+        "second-both": ("6211222143FF40", "2026-11-22T12:34:00+01:00"),
+        "month-units": ("62F12221436540", "2026-10-22T12:34:56+01:00"),
+        "month-tens": ("621F2221436540", "2026-01-22T12:34:56+01:00"),
+        "year": ("FF112221436540", "2000-11-22T12:34:56+01:00"),
+        "zone-units": ("621122214365F4", "2026-11-22T12:34:56+10:00"),
+        "zone-behind": ("621122214365FF", "2026-11-22T12:34:56-17:30"),
+    }
+    for name, (scts, stamp) in digits.items():
+        why = "a digit that is none counts as 0 (TS 23.040 9.2.3.11)"
+        time = datetime.fromisoformat(stamp)
+        yield case(f"digit-{name}", why, deliver("Hello", scts=scts), sms("Hello", time=time))
 
 
 # --- user data headers ----------------------------------------------------------------------------
@@ -666,6 +717,11 @@ def long_whole() -> Iterator[Case]:
     parts += [deliver("two", udh=[concat(11, 2, 2)], scts="F" * 14)]
     why = "parts without a date are joined all the same"
     yield case("long-invalid-times", why, parts, sms("one two", time=None))
+    parts = [deliver("one ", udh=[concat(12, 2, 1)], scts="6211222143A540")]
+    parts += [deliver("two", udh=[concat(12, 2, 2)], scts="62112221431540")]
+    why = "a digit that is none counts as 0, so the parts are one second apart"
+    time = TIME.replace(second=50)
+    yield case("long-digit-times", why, parts, sms("one two", time=time))
     yield from long_elements()
 
 
@@ -935,7 +991,30 @@ def waiting() -> Iterator[Case]:
         "udh-fax": ("fax without a text", [(1, b"\x81\x01")], "", voicemail),
         "udh-fax-text": ("fax with a text", [(1, b"\x81\x01")], "Fax: Ж", sms("Fax: Ж")),
         "udh-video": ("extended type: video", [(1, b"\x87\x01")], "", voicemail),
-        "udh-two": ("fax and voicemail", [(1, b"\x81\x01"), (1, b"\x80\x02")], "", voicemail),
+        "udh-two": (
+            "fax and voicemail: the element may be there for each",
+            [(1, b"\x81\x01"), (1, b"\x80\x02")],
+            "",
+            told("voicemail", "A fax is waiting. 2 voicemail messages are waiting."),
+        ),
+        "udh-four": (
+            "one of each",
+            [(1, b"\x80\x00"), (1, b"\x81\x02"), (1, b"\x82\x01"), (1, b"\x83\xff")],
+            "",
+            told("voicemail", "No voicemail", "2 faxes", "An e-mail is waiting.", "255 messages"),
+        ),
+        "udh-two-text": (
+            "fax and voicemail with a text",
+            [(1, b"\x80\x02"), (1, b"\x81\x01")],
+            "Voicemail",
+            message("voicemail", "Voicemail"),
+        ),
+        "udh-two-sms": (
+            "two of another kind with a text",
+            [(1, b"\x82\x02"), (1, b"\x81\x01")],
+            "Code 482913",
+            sms("Code 482913"),
+        ),
         "udh-behind": ("behind another element", [(0x80, b"\1"), (1, b"\x80\x02")], "", voicemail),
     }
     for name, (why, elements, text, expected) in headers.items():
@@ -947,6 +1026,16 @@ def waiting() -> Iterator[Case]:
         deliver("", udh=[(0x23, bytes.fromhex("00 04 91 94 71 01 00 01 00"))]),
         voicemail,
     )
+    for name, (octets, says) in {
+        "set": (b"\x11\0", "A voicemail message is waiting."),
+        "cleared": (b"\x10\0", "No voicemail message is waiting any more."),
+        "line-2": (b"\x11\1", "A voicemail message is waiting."),
+    }.items():
+        found = deliver(" ", "").replace("040081", f"0404D0{octets.hex()}", 1).upper()
+        why = "CPHS 4.2 B.4.2.1.1: the sender's address is the indication"
+        yield case(f"mwi-cphs-{name}", why, found, told("voicemail", says, sender=""))
+    found = deliver("Hello", "_A")
+    yield case("mwi-cphs-not", "a sender that begins as one", found, sms("Hello", "_A"))
     yield case(
         "mwi-pid",
         "return call message (TS 23.040 9.2.3.9)",
@@ -1142,32 +1231,99 @@ def pushes() -> Iterator[Case]:
     }
     for name, (why, found, wanted) in variants.items():
         yield case(f"mms-{name}", why, found, wanted)
+    for name, octets in (("lf", b"\n"), ("nul", b"\0"), ("field", b"\x83"), ("value", b"\x96\x1f")):
+        found = pdus.mms_notification(subject="Hi", trailing=octets)
+        why = "octets behind the last field spoil none before it"
+        yield case(f"mms-trailing-{name}", why, found, mms(SENDER, 12345, "Hi"))
+    yield from indications()
     yield from other_pushes()
+
+
+def indications() -> Iterator[Case]:
+    """Service indications and service loading, WAP-167 and WAP-168."""
+    link = "http://www.example.com/m?id=1"
+    plain = pdus.service_indication("New mail", "example.com/m?id=1", prefix=0x0D)
+    named = b"application/vnd.wap.sic\0"
+    for name, content_type in (
+        ("number", pdus.SI),
+        ("name", named),
+        ("charset", b"\x03\xae\x81\xea"),
+        ("long", b"\x1f\x03\xae\x81\xea"),
+        ("named-charset", bytes([len(named) + 2]) + named + b"\x81\xea"),
+    ):
+        why = "the content type in each of its forms (WAP-230-WSP 8.4.2.24)"
+        found = pdus.wap_push(plain, content_type)
+        yield case(f"push-si-{name}", why, found, told("push", "New mail", link))
+    for token, prefix in (
+        (0x0B, ""),
+        (0x0C, "http://"),
+        (0x0D, "http://www."),
+        (0x0E, "https://"),
+        (0x0F, "https://www."),
+    ):
+        for value, ending in ((0x85, ".com/"), (0x86, ".edu/"), (0x87, ".net/"), (0x88, ".org/")):
+            found = pdus.wap_push(
+                pdus.service_indication("New mail", "id", prefix=token, host=("example", value))
+            )
+            says = ("New mail", f"\n{prefix}example{ending}id")
+            why = "the tokens of an address (WAP-167 8.3)"
+            yield case(f"push-si-{token:02X}-{value:02X}", why, found, told("push", *says))
+    full = pdus.service_indication("Grüße 😀", "example.com/m?id=1", prefix=0x0D, dates=True)
+    why = "UTF-8, with an action, an id and dates, which are opaque"
+    yield case("push-si-full", why, pdus.wap_push(full), told("push", "Grüße 😀", link))
+    text = "Neue Nachricht. " * 20
+    found = pdus.wap_push(pdus.service_indication(text, "example.com/m?id=1", prefix=0x0D))
+    yield case("push-si-parts", "in parts", found, told("push", text.strip(), link))
+    latin = plain.replace(b"\x6a", b"\x04").replace(b"New", "Nöw".encode("latin-1"))
+    yield case("push-si-latin1", "ISO 8859-1", pdus.wap_push(latin), told("push", "Nöw mail", link))
+    found = pdus.wap_push(b"\x02\x05\x6a\x00\x05")
+    yield case("push-si-bare", "nothing in it: nothing to tell", found, message("push"))
+    table = b"\x02\x05\x6a\x0cwww.x.y\0Hi!\0\x45\xc6\x0c\x83\x00\x01\x83\x08\x01\x01"
+    found = pdus.wap_push(table)
+    why = "strings in its table (WAP-192 5.8.3)"
+    yield case("push-si-table", why, found, told("push", "Hi!", "http://www.x.y"))
+    entity = plain.replace(b"New mail\0", b"New\0\2\x20\3mail\0\2\x81\x89\x20")
+    why = "characters as entities"
+    yield case("push-si-entities", why, pdus.wap_push(entity), told("push", "New mail\u44a0"))
+    for number, octet in enumerate((b"\x83\x7f", b"\x83", b"\xc3\x7fx", b"\xc3\x8f\xff\xff\xff\x7f")):
+        broken = plain.replace(b"\1\3New mail\0", b"\1" + octet)
+        why = "what leads out of the document makes it none"
+        yield case(f"push-si-broken-{number}", why, pdus.wap_push(broken), message("push"))
+    yield case(
+        "push-si-cut",
+        "cut in its text",
+        pdus.wap_push(plain[: plain.index(b"New") + 3]),
+        message("push"),
+    )
+    loading = pdus.service_loading("http://www.example.com/")
+    yield case(
+        "push-sl",
+        "service loading (WAP-168): an address",
+        pdus.wap_push(loading, pdus.SL),
+        told("push", "http://www.example.com/"),
+    )
+    loading = b"\x02\x06\x6a\x00\x85\x0c\x03example\0\x85\x03x\0\x06\x01"
+    yield case(
+        "push-sl-tokens",
+        "by its own tokens, and by name",
+        pdus.wap_push(loading, b"application/vnd.wap.slc\0"),
+        told("push", "https://www.example.com/x"),
+    )
+    document = b'<?xml version="1.0"?><si><indication href="http://a.example/">Code 1</indication></si>'
+    for name, content_type in (
+        ("xml", b"application/vnd.wap.si\0"),
+        ("xml-text", b"text/vnd.wap.si\0"),
+        ("xml-number", b"\xad"),
+        ("plain", b"\x83"),
+    ):
+        found = pdus.wap_push(document, content_type)
+        why = "a document in text is shown as it is"
+        yield case(f"push-text-{name}", why, found, told("push", document.decode()))
 
 
 def other_pushes() -> Iterator[Case]:
     """Pushes that announce no MMS."""
-    indication = pdus.service_indication("New mail", "www.example.com/m?id=1")
-    loading = pdus.service_loading("http://www.example.com/")
     settings = bytes.fromhex("030b6a0045c6080103") + b"Internet\0\1\1"
-    yield case(
-        "push-si",
-        "service indication (WAP-167)",
-        pdus.wap_push(indication, pdus.SI),
-        message("push"),
-    )
-    yield case(
-        "push-si-long",
-        "the same in parts",
-        pdus.wap_push(pdus.service_indication("New mail " * 20, "www.example.com"), pdus.SI),
-        message("push"),
-    )
-    yield case(
-        "push-sl",
-        "service loading (WAP-168)",
-        pdus.wap_push(loading, pdus.SL),
-        message("push"),
-    )
     yield case(
         "push-settings",
         "client provisioning with a PIN's MAC (WAP-183): a way to take a phone over",
@@ -1175,7 +1331,7 @@ def other_pushes() -> Iterator[Case]:
         message("push"),
     )
     yield case(
-        "push-text-type",
+        "push-other-type",
         "a content type by name, and one that nobody knows",
         pdus.wap_push(b"whatever", b"application/x-unheard-of\0"),
         message("push"),
@@ -1209,13 +1365,23 @@ def damaged() -> Iterator[Case]:
     for name, octets in cuts.items():
         why = f"only {octets} octets came"
         yield case(f"cut-{name}", why, whole[: 2 * octets], undecodable())
-    for name, missing in (("length-too", 11), ("all-text", 10), ("half-text", 5), ("last-octet", 1)):
+    for name, missing, text in (
+        ("length-too", 11, None),
+        ("all-text", 10, None),
+        ("half-text", 5, "Hello"),
+        ("last-octet", 1, "Hello worl"),
+    ):
         why = "the user data is shorter than UDL says: its PDU is forwarded, with what is known"
         found = whole[: -2 * missing]
-        yield case(f"cut-{name}", why, found, undecodable(SENDER, TIME))
+        yield case(f"cut-{name}", why, found, undecodable(SENDER, TIME, text))
     found = deliver("Привет")[:-2]
     why = "UCS2 without its last octet is cut, not odd: UDL tells"
-    yield case("cut-ucs2", why, found, undecodable(SENDER, TIME))
+    yield case("cut-ucs2", why, found, undecodable(SENDER, TIME, "Приве"))
+    found = deliver(b"Code 482913")[:-4]
+    yield case("cut-8bit", "8-bit text", found, undecodable(SENDER, TIME, "Code 4829"))
+    found = deliver("Şifre 482913", locking=1, udh=[(0x80, b"1")])[:-2]
+    why = "behind a header: by its tables, from where it ends"
+    yield case("cut-behind-udh", why, found, undecodable(SENDER, TIME, "Şifre 48291"))
     found = deliver("hello", udh=[concat(1, 2, 1)])
     cut_header = found[: found.index("050003") + 6]
     yield case("cut-in-udh", "in the header", cut_header, undecodable(SENDER, TIME))
@@ -1239,7 +1405,7 @@ def damaged() -> Iterator[Case]:
     for udl in (12, 161, 255):
         why = "UDL promises more than there is"
         found = deliver("Hello", udl=udl)
-        yield case(f"length-udl-{udl}", why, found, undecodable(SENDER, TIME))
+        yield case(f"length-udl-{udl}", why, found, undecodable(SENDER, TIME, "Hello"))
     yield from trailing()
 
 
@@ -1424,6 +1590,32 @@ def printed() -> Iterator[Case]:
         "06914977000030200B914977745010F700FB918050809053221DB15CEC868BC9663018080402816432DD0C"
         "060281A4412A159904",
         sms("1917812300     22:30   RATTHI", "+94774705017", at("2019-08-05T08:09:35+05:30")),
+    )
+
+
+    yield case(
+        "real-report-digits",
+        "a zone whose second digit is none, so 0 (TS 23.040 9.2.3.11)",
+        "000606098121436587F9019012413064A0019012413045A000",
+        report("delivered", "123456789", at("2010-09-21T14:03:54+00:00")),
+    )
+    yield case(
+        "real-language",
+        "a locking table that is not here: the default one (TS 23.038 C.3)",
+        "00440B914121436587F90000421101214365000A032401064097D9EC37",
+        sms("hello", "+14123456789", at("2024-11-10T12:34:56+00:00")),
+    )
+    yield case(
+        "real-cut-submit",
+        "160 octets are said to come and 10 do, part 1 of 3",
+        "0041010C910661345542F60008A0050003000301306F3044",
+        undecodable("+60164355246", None, "はい"),
+    )
+    yield case(
+        "real-cphs",
+        "the sender's address says that voicemail waits (CPHS 4.2 B.4.2.1.1)",
+        "07912160130310F20404D0110041006060627171118A0120",
+        told("voicemail", "A voicemail message is waiting.", sender="", time=at("2006-06-26T17:17:11-07:00")),
     )
 
 

@@ -563,13 +563,14 @@ def mms_notification(
     ports_first: bool = True,
     time: datetime = TIME,
     dcs: int = 0x04,
+    trailing: bytes = b"",
 ) -> list[str]:
     """M-Notification.ind (OMA-TS-MMS-ENC 6.2) in a WSP push, as one PDU or as parts in order.
 
     `sender` is the From header: a number gets `/TYPE=PLMN`, None is a hidden sender (the
     insert-address token). `size` is in octets. `origin` is the SMS's own sender. `named_type`
     writes the content type as text with the application id behind it, as most centres do, else as
-    its number.
+    its number. `trailing` are octets behind the last field.
     """
     if sender is None:
         address_value = b"\x81"
@@ -586,6 +587,7 @@ def mms_notification(
         b"\x8e" + _long_integer(size),
         b"\x88" + _value(b"\x81" + _long_integer(7 * 24 * 3600)),  # X-Mms-Expiry: in a week
         b"\x83" + _text_string(url),
+        trailing,
     ]
     content_type = b"application/vnd.wap.mms-message\0" if named_type else MMS
     return wap_push(
@@ -600,14 +602,32 @@ def mms_notification(
     )
 
 
-def service_indication(text: str, url: str) -> bytes:
-    """The WBXML of an SI 1.0 document: an indication with its link and its text. WAP-167."""
-    return (
-        b"\x02\x05\x6a\x00\x45\xc6\x0b\x03"
-        + url.encode()
-        + b"\0\x01\x03"
-        + text.encode()
-        + b"\0\x01\x01"
+def service_indication(
+    text: str,
+    url: str,
+    *,
+    prefix: int = 0x0B,
+    host: tuple[str, int] | None = None,
+    dates: bool = False,
+) -> bytes:
+    """The WBXML of an SI 1.0 document: an indication with its link and its text. WAP-167 8.
+
+    `prefix` is the token that the link begins with, `host` what stands before `url`: a string and
+    the token that ends it. `dates` adds an action, an id, and the dates of creation and expiry.
+    """
+    link = b"\x03" + host[0].encode() + b"\0" + bytes([host[1]]) if host else b""
+    more = b""
+    if dates:
+        more = b"\x08\x11\x03id@example\0\x0a\xc3\x07\x20\x26\x11\x22\x12\x34\x56\x10\xc3\x04\x20\x26\x12\x01"
+    return b"".join(
+        [
+            b"\x02\x05\x6a\x00\x45\xc6",
+            bytes([prefix]),
+            link,
+            b"\x03" + url.encode() + b"\0",
+            more,
+            b"\x01\x03" + text.encode() + b"\0\x01\x01",
+        ]
     )
 
 

@@ -66,7 +66,8 @@ def _differences(expect: dict[str, Any], got: sms.Message, texts: list[str]) -> 
     if mms := expect.get("mms"):
         words += [mms.get("sender", ""), mms.get("subject", "")]
         words += [f"{max(1, round(mms['size'] / 1024))} KB"] if mms.get("size") else []
-    if got.kind in ("undecodable", "push"):
+    words += expect.get("says", ())
+    if got.kind == "undecodable" or (got.kind == "push" and "says" not in expect):
         words += texts
     pairs += [(word, got.text) for word in words if word not in got.text]
     return [pair for pair in pairs if pair[0] != pair[1]]

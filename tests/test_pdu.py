@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import pdus
-from homesim import message, pdu, sms
+from homesim import indication, message, pdu, sms
 
 SETTINGS = settings(deadline=None, derandomize=True, max_examples=100)
 
@@ -75,6 +76,13 @@ def valid_pdus(draw: st.DrawFn) -> str:
     return draw(st.sampled_from(made))
 
 
+# Of a service indication: each token with what follows it.
+TOKENS = [
+    *(bytes([token]) for token in (0x01, 0x05, 0x06, 0x45, 0x46, 0x85, 0x86, 0xC5, 0xC6, 0x08, 0x0A, 0x0B, 0x0D, 0x88)),
+    *(b"\x03text\0", b"\x02\x20", b"\x83\0", b"\x83\2", b"\x83\x7f", b"\xc3\2\0\0", b"\xc3\x7f", b"\xff"),
+]
+
+
 @st.composite
 def damaged_pdus(draw: st.DrawFn) -> str:
     """A valid PDU with octets put in, taken out, changed, or cut off."""
@@ -116,6 +124,43 @@ def test_any_mms_notice_is_read(fields: bytes) -> None:
     assert message.render(read, "home")
 
 
+@settings(SETTINGS, max_examples=300)
+@given(st.sampled_from([pdus.SI, pdus.SL]), st.binary(max_size=100), st.lists(st.sampled_from(TOKENS), max_size=40))
+@example(pdus.SI, b"\x02\x05\x6a\0", [b"\x45", b"\x02\xff\xff\xff\xff\x7f"])
+def test_any_service_indication_is_read(kind: bytes, octets: bytes, tokens: list[bytes]) -> None:
+    for document in (octets, b"\x02\x05\x6a\x04a\0b\0" + b"".join(tokens) + octets):
+        read = sms.read(pdus.wap_push(document, kind))
+        assert read.kind == "push"
+        assert "a bug in homesim" not in read.text
+        assert message.render(read, "home")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\x45" * 1000,  # elements in elements
+        b"\x45" + b"\x83\0" * 1000,  # the whole table, again and again
+        b"\x45" + b"\x83\x87\x67" * 1000,  # its empty end
+        b"\x45\x03",  # a string without an end
+        b"\x45" + b"\x03\0" * 1000,
+        b"\xc6" + b"\x0c\x85" * 1000,
+    ],
+)
+def test_the_time_for_a_service_indication_is_linear(body: bytes) -> None:
+    """Sixteen times the length takes some sixteen times the time; were it quadratic, 256 times."""
+
+    def needed(factor: int) -> float:
+        table = b"x" * 999 * factor + b"\0"
+        document = b"\x02\x05\x6a" + pdus.uintvar(len(table)) + table + body * factor + b"y" * 1000 * factor
+        push = b"\1\6\1\xae" + document
+        begun = time.process_time()
+        for _ in range(20):
+            indication.said(push)
+        return time.process_time() - begun
+
+    assert min(needed(16) for _ in range(3)) < 64 * max(min(needed(1) for _ in range(3)), 0.0005)
+
+
 def test_a_bug_holds_up_no_other_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sms, "_text", lambda *_: 1 / 0)
     text = pdus.deliver("482913 is your code")
@@ -126,6 +171,7 @@ def _is_read(text: str) -> None:
     """By every room that meets it, and nothing of it is lost that cannot be read."""
     decoded = pdu.decode(text)
     assert (decoded.kind == "undecodable") == bool(decoded.damage)
+    assert not decoded.damage or re.fullmatch("its? [a-z, ]+", decoded.damage)
     if decoded.part:
         assert 1 <= decoded.part.number <= decoded.part.total <= 255
     assert decoded.time is None or decoded.time.utcoffset() is not None
@@ -149,10 +195,12 @@ def test_a_cut_pdu_is_told_as_such_and_its_sender_stays(text: str, data: st.Data
         text = text[:-2]
     end = data.draw(st.integers(1, len(text) // 2 - 1)) * 2
     decoded = pdu.decode(text[:end])
-    assert (decoded.kind, bool(decoded.damage)) == ("undecodable", True)
+    assert (decoded.kind, bool(decoded.damage), decoded.part) == ("undecodable", True, None)
     assert decoded.address in ("", whole.address)
+    assert whole.units.startswith(decoded.units)
     if end == len(text) - 2:
-        assert decoded.address == whole.address
+        assert (decoded.address, decoded.time) == (whole.address, whole.time)
+        assert len(decoded.units) >= len(whole.units) - 2
 
 
 # What was written comes out

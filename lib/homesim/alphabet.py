@@ -54,7 +54,6 @@ _SINGLE = {
         0x5B: "Ã", 0x5C: "Õ", 0x61: "Â", 0x69: "í", 0x6F: "ó", 0x75: "ú", 0x7B: "ã", 0x7C: "õ", 0x7F: "â",
     },
 }  # fmt: skip
-_NOT_HERE = range(4, 14)
 
 
 @dataclass(frozen=True)
@@ -66,12 +65,11 @@ class Alphabet:
     single: int = 0
 
     def shifted(self, *, locking: int = 0, single: int = 0) -> Alphabet:
-        """With the tables of a national language. Numbers that are reserved are ignored (TS 23.040 9.2.3.24.15).
+        """With the tables of a national language, each on its own.
 
-        Raise ValueError for the languages of India (4 to 13), whose tables are not here.
+        A table that is not here, as those of India (4 to 13), or reserved, leaves things as they are: so a receiver
+        is to do (TS 23.038 6.2.1.2.4, C.2, C.3; TS 23.040 9.2.3.24.15).
         """
-        if locking in _NOT_HERE or single in _NOT_HERE:
-            raise ValueError(f"its language table {locking or single} is not known here")
         return Alphabet(
             self.name,
             locking if locking in _LOCKING and locking else self.locking,
@@ -86,6 +84,9 @@ class Alphabet:
             half = len(units) % 2
             return units[: len(units) - half].decode("utf-16-be", "replace") + "\ufffd" * half
         return units.decode("utf-8", "replace")
+
+
+GSM7 = Alphabet("gsm7")
 
 
 def _septets(units: bytes, table: str, extension: dict[int, str]) -> str:

@@ -2,27 +2,22 @@
 """One PDU, as a modem in PDU mode lists it, decoded by 3GPP TS 23.040. Pure.
 
 `decode` takes any string and never raises: anybody in the world can send an SMS, and one that cannot be
-read must reach its owner all the same. What is wrong with it is said in `Sms.damage`.
+read must reach its owner all the same. What is wrong with it is said in `Sms.damage`, for people to read.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Literal
 
-from homesim.alphabet import Alphabet, unpack
+from homesim.alphabet import GSM7, Alphabet, unpack
+from homesim.fields import PduError, Reader
 
 Kind = Literal["sms", "silent", "voicemail", "report", "submit", "undecodable"]
 
-GSM7 = Alphabet("gsm7")
 _ALPHABETS: tuple[Literal["gsm7", "8bit", "ucs2"], ...] = ("gsm7", "8bit", "ucs2", "gsm7")
-_DIGITS = "0123456789*#abc"
 _WAITING = ("voicemail", "fax", "e-mail", "message")
-
-
-class PduError(ValueError):
-    """The octets are not what TS 23.040 says they should be."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +38,14 @@ class Waiting:
     count: int | None  # None: not said; 0: none left
 
 
+# CPHS 4.2 B.4.2.1.1: an address of two "letters" says whether voicemail waits, on the first line or the second.
+_CPHS = {
+    bytes((4, 0xD0, first, line)): Waiting("voicemail", count)
+    for first, count in ((0x10, 0), (0x11, None))
+    for line in (0, 1)
+}
+
+
 @dataclass(frozen=True)
 class Sms:
     """One TPDU. `units` are septets (one a byte) or octets, as `alphabet` says."""
@@ -55,30 +58,17 @@ class Sms:
     flash: bool = False  # class 0
     part: Concatenation | None = None
     port: int | None = None  # destination application port
-    waiting: Waiting | None = None
+    waiting: tuple[Waiting, ...] = ()
     status: int | None = None  # TP-ST of a report
-    damage: str = ""
-
-
-class _Reader:
-    """Octets, taken from the front; taking more than there are is a PduError."""
-
-    def __init__(self, octets: bytes) -> None:
-        self.rest = octets
-
-    def take(self, count: int, what: str) -> bytes:
-        if count > len(self.rest):
-            raise PduError(f"cut off in its {what}")
-        taken, self.rest = self.rest[:count], self.rest[count:]
-        return taken
-
-    def octet(self, what: str) -> int:
-        return self.take(1, what)[0]
+    damage: str = ""  # why it is undecodable; `units` are what there is of its text all the same
 
 
 def tpdu(pdu: str) -> bytes:
-    """The octets behind the service centre's address: what the SMS is, whichever way it came."""
-    reader = _Reader(bytes.fromhex(pdu))
+    """The octets behind the service centre's address: what the SMS is, whichever way it came. Raise PduError."""
+    try:
+        reader = Reader(bytes.fromhex(pdu))
+    except ValueError:
+        raise PduError("it is not written in hexadecimal digits, two an octet") from None
     reader.take(reader.octet("length"), "service centre address")
     return reader.rest
 
@@ -86,45 +76,49 @@ def tpdu(pdu: str) -> bytes:
 def decode(pdu: str) -> Sms:
     """Decode a hex PDU with its leading service centre address (TS 27.005 4.1)."""
     try:
-        reader = _Reader(tpdu(pdu))
+        reader = Reader(tpdu(pdu))
         first = reader.octet("first octet")
         message_type = first & 0x03
         if message_type == 0x02:
             return _report(reader, first)
         return _submit(reader, first) if message_type == 0x01 else _deliver(reader, first)
-    except ValueError as error:
+    except PduError as error:
         return Sms("undecodable", damage=str(error))
 
 
-def _deliver(reader: _Reader, first: int) -> Sms:
+def _deliver(reader: Reader, first: int) -> Sms:
     """TS 23.040 9.2.2.1, from TP-OA on."""
-    sms = Sms("sms", address=_address(reader))
+    cphs = _CPHS.get(reader.rest[:4])
+    address = reader.address()
+    sms = Sms("sms", address="" if cphs else address)
     protocol = reader.octet("protocol identifier")
     coding = reader.octet("data coding scheme")
-    sms = replace(sms, time=_time(reader.take(7, "time stamp")))
+    sms = replace(sms, time=reader.time("time stamp"))
     sms = _user_data(sms, reader, coding, header=bool(first & 0x40))
     if sms.kind == "sms" and protocol == 0x40:  # 9.2.3.9: short message type 0
         return replace(sms, kind="silent")
     if sms.kind == "sms" and protocol == 0x5F:  # 9.2.3.9: return call message
-        return replace(sms, kind="voicemail", waiting=sms.waiting or Waiting("return call", None))
+        return _waits(sms, sms.waiting or (Waiting("return call", None),))
+    if sms.kind == "sms" and cphs:
+        return _waits(sms, (cphs,))
     return sms
 
 
-def _submit(reader: _Reader, first: int) -> Sms:
+def _submit(reader: Reader, first: int) -> Sms:
     """TS 23.040 9.2.2.2, from TP-MR on: a message that somebody stored to be sent."""
     reader.octet("message reference")
-    sms = Sms("submit", address=_address(reader))
+    sms = Sms("submit", address=reader.address())
     reader.octet("protocol identifier")
     coding = reader.octet("data coding scheme")
     reader.take((0, 7, 1, 7)[first >> 3 & 0x03], "validity period")
     return _user_data(sms, reader, coding, header=bool(first & 0x40))
 
 
-def _report(reader: _Reader, first: int) -> Sms:
+def _report(reader: Reader, first: int) -> Sms:
     """TS 23.040 9.2.2.3, from TP-MR on. Its time is when the outcome was known."""
     reader.octet("message reference")
-    address = _address(reader)
-    sent, settled = _time(reader.take(7, "time stamp")), _time(reader.take(7, "discharge time"))
+    address = reader.address()
+    sent, settled = reader.time("time stamp"), reader.time("discharge time")
     sms = Sms("report", address=address, time=settled or sent, status=reader.octet("status"))
     indicator = reader.octet("parameter indicator") if reader.rest else 0
     if indicator & 0xFC != 0x04:  # no user data, or no indicator: a SIM's record is filled up with FF
@@ -136,49 +130,32 @@ def _report(reader: _Reader, first: int) -> Sms:
     return told if told.kind == "report" else sms
 
 
-def _address(reader: _Reader) -> str:
-    """TS 23.040 9.1.2.5."""
-    length = reader.octet("address")
-    type_of_number = reader.octet("address") >> 4 & 0x07
-    octets = reader.take((length + 1) // 2, "address")
-    if type_of_number == 0x05:
-        septets = unpack(octets, length * 4 // 7)
-        if len(septets) == 8 and septets[7] == 0:  # seven letters whose centre counted its fill bits
-            septets = septets[:7]
-        return GSM7.decode(septets)
-    nibbles = [nibble for octet in octets for nibble in (octet & 0x0F, octet >> 4)][:length]
-    digits = "".join(_DIGITS[nibble] for nibble in nibbles if nibble < len(_DIGITS))
-    return f"+{digits}" if type_of_number == 0x01 and digits else digits
+def _user_data(sms: Sms, reader: Reader, coding: int, *, header: bool) -> Sms:
+    """Add what TP-DCS and TP-UD say (TS 23.038 4, TS 23.040 9.2.3.24); damage keeps the sender, and what is readable.
 
-
-def _time(octets: bytes) -> datetime | None:
-    """TS 23.040 9.2.3.11: swapped decimal digits, the zone in quarters of an hour with its sign in bit 3."""
-    try:
-        year, month, day, hour, minute, second = (int(f"{o & 0x0F:x}{o >> 4:x}") for o in octets[:6])
-        quarters = int(f"{octets[6] & 0x07:x}{octets[6] >> 4:x}")
-        zone = timezone(timedelta(minutes=15 * (-quarters if octets[6] & 0x08 else quarters)))
-        return datetime(2000 + year, month, day, hour, minute, second, tzinfo=zone)
-    except ValueError:
-        return None
-
-
-def _user_data(sms: Sms, reader: _Reader, coding: int, *, header: bool) -> Sms:
-    """Add what TP-DCS and TP-UD say (TS 23.038 4, TS 23.040 9.2.3.24); damage keeps the sender readable."""
+    What is cut off is no part of a long SMS: nothing else could take its place.
+    """
     try:
         sms = _coding(sms, coding)
-        length = reader.octet("user data length")
+        length = reader.octet("text")
         septets = sms.alphabet.name == "gsm7"
-        octets = reader.take((length * 7 + 7) // 8 if septets else length, "user data")
+        size = (length * 7 + 7) // 8 if septets else length
+        octets = reader.rest[:size]
+        cut = len(octets) < size
         skip = 0
         if header:
             skip = 1 + (octets[0] if octets else 0)
-            if skip > len(octets):
-                raise PduError("its user data header is longer than its user data")
+            if skip > len(octets) and not cut:
+                raise PduError("its header is longer than its text")
             sms = _header(sms, octets[1:skip])
+        units = octets[skip:]
         if septets:
-            return replace(sms, units=unpack(octets, length, (skip * 8 + 6) // 7))
-        return replace(sms, units=octets[skip:])
-    except ValueError as error:
+            units = unpack(octets, min(length, len(octets) * 8 // 7), (skip * 8 + 6) // 7)
+        if cut:
+            damage = "it is cut off in its text"
+            return replace(sms, kind="undecodable", units=units, part=None, damage=damage)
+        return replace(sms, units=units)
+    except PduError as error:
         return replace(sms, kind="undecodable", damage=str(error))
 
 
@@ -194,24 +171,26 @@ def _coding(sms: Sms, coding: int) -> Sms:
         return replace(sms, alphabet=Alphabet(_ALPHABETS[coding >> 2 & 0x01]), flash=coding & 0x03 == 0)
     if group >= 0xC:
         waiting = Waiting(_WAITING[coding & 0x03], None if coding & 0x08 else 0)
-        return replace(_waits(sms, waiting), alphabet=Alphabet("ucs2" if group == 0xE else "gsm7"))
+        return replace(_waits(sms, (waiting,)), alphabet=Alphabet("ucs2" if group == 0xE else "gsm7"))
     return sms
 
 
-def _waits(sms: Sms, waiting: Waiting) -> Sms:
+def _waits(sms: Sms, waiting: tuple[Waiting, ...]) -> Sms:
     return replace(sms, kind="voicemail" if sms.kind == "sms" else sms.kind, waiting=waiting)
 
 
 def _header(sms: Sms, octets: bytes) -> Sms:
     """The information elements of a user data header (TS 23.040 9.2.3.24).
 
-    Of a repeated one the last counts; one that is cut short is ignored, the text begins behind it all the same.
+    Of a repeated one the last counts, but each message waiting indication, which together stand for that of the data
+    coding scheme; one that is cut short is ignored, the text begins behind it all the same.
     """
+    coded, sms = sms.waiting, replace(sms, waiting=())
     while len(octets) >= 2 and len(octets) >= 2 + octets[1]:
         element, length = octets[:2]
         sms = _element(sms, element, octets[2 : 2 + length])
         octets = octets[2 + length :]
-    return sms
+    return replace(sms, waiting=sms.waiting or coded)
 
 
 def _element(sms: Sms, element: int, data: bytes) -> Sms:
@@ -224,9 +203,9 @@ def _element(sms: Sms, element: int, data: bytes) -> Sms:
                     sms, part=Concatenation(int.from_bytes(reference, "big"), wide, total, number)
                 )
         case (0x01, 2):
-            return _waits(sms, Waiting(_WAITING[data[0] & 0x03], data[1]))
+            return _waits(sms, (*sms.waiting, Waiting(_WAITING[data[0] & 0x03], data[1])))
         case (0x23, _):  # enhanced voice mail (9.2.3.24.13)
-            return _waits(sms, Waiting("voicemail", None))
+            return _waits(sms, (*sms.waiting, Waiting("voicemail", None)))
         case (0x04, 2):
             return replace(sms, port=data[0])
         case (0x05, 4):

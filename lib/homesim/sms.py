@@ -7,9 +7,9 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import count, groupby, takewhile
 
-from homesim import pdu, wap
+from homesim import indication, pdu, wap
 
 GAP = "[…]"
 
@@ -53,14 +53,15 @@ def read(pdus: Sequence[str]) -> Message:
     try:
         return _read(smses, pdus)
     except Exception as error:  # a bug of ours, which anybody could use to hold up all that is behind this message
-        said = _undecodable(f"a bug in homesim, {type(error).__name__}", pdus)
+        said = _undecodable(f"a bug in homesim, {type(error).__name__}", "", pdus)
         return Message("undecodable", smses[0].address, smses[0].time, said)
 
 
 def _read(smses: Sequence[pdu.Sms], pdus: Sequence[str]) -> Message:
     first = smses[0]
     if first.kind == "undecodable":
-        return Message(first.kind, first.address, first.time, _undecodable(first.damage, pdus))
+        _, text = _data(first, first.units) if first.alphabet.name == "8bit" else ("", _text({1: first}, 1))
+        return Message(first.kind, first.address, first.time, _undecodable(first.damage, text, pdus))
     if first.kind == "report":
         said = f"{_report(first.status or 0)}\n{first.alphabet.decode(first.units)}".strip()
         return Message(first.kind, first.address, first.time, said)
@@ -76,21 +77,34 @@ def _read(smses: Sequence[pdu.Sms], pdus: Sequence[str]) -> Message:
 def _content(parts: dict[int, pdu.Sms], total: int, pdus: Sequence[str]) -> tuple[str, str]:
     """What kind of message these parts are, and its text."""
     first = parts[min(parts)]
-    if first.alphabet.name == "8bit":
-        data = b"".join(parts[number].units for number in sorted(parts))
-        if first.port == wap.PUSH_PORT and wap.is_push(data):
-            mms = wap.notification(data)
-            return ("mms", _mms(mms)) if mms else ("push", _raw("WAP push.", pdus))
-        if first.port is not None:
-            return "undecodable", _raw(f"Data for application port {first.port}.", pdus)
-        text = _printable(data)
-        return (first.kind, text) if text or not data else ("undecodable", _raw("Data.", pdus))
-    text = _text(parts, total)
-    if first.kind != "voicemail" or first.waiting is None:
-        return first.kind, text
-    if text and first.waiting.what not in ("voicemail", "return call"):
+    kind, text = _octets(parts, pdus) if first.alphabet.name == "8bit" else (first.kind, _text(parts, total))
+    if kind != "voicemail":
+        return kind, text
+    if text and not any(waiting.what in ("voicemail", "return call") for waiting in first.waiting):
         return "sms", text
-    return first.kind, f"{_waiting(first.waiting)}\n{text}".strip()
+    return kind, f"{' '.join(map(_waiting, first.waiting))}\n{text}".strip()
+
+
+def _octets(parts: dict[int, pdu.Sms], pdus: Sequence[str]) -> tuple[str, str]:
+    """Of 8-bit data. A push is read up to the first part that is missing: behind that nothing tells what is what."""
+    first = parts[min(parts)]
+    push = first.port == wap.PUSH_PORT
+    numbers = takewhile(parts.__contains__, count(1)) if push else sorted(parts)
+    data = b"".join(parts[number].units for number in numbers)
+    kind, text = _data(first, data)
+    if kind == "push":
+        return kind, f"WAP push.\n{text}" if text else _raw("WAP push.", pdus)
+    if first.port is not None and not text:
+        return "undecodable", _raw(f"Data for application port {first.port}.", pdus)
+    return (kind, text) if text or not data else ("undecodable", _raw("Data.", pdus))
+
+
+def _data(sms: pdu.Sms, data: bytes) -> tuple[str, str]:
+    """What kind of message this 8-bit data is, and what it says, "" when that cannot be read."""
+    if sms.port == wap.PUSH_PORT and wap.is_push(data):
+        mms = wap.notification(data)
+        return ("mms", _mms(mms)) if mms else ("push", indication.said(data))
+    return sms.kind, _printable(data) if sms.port is None else ""
 
 
 def _printable(data: bytes) -> str:
@@ -124,7 +138,9 @@ def _waiting(waiting: pdu.Waiting) -> str:
     what = "voicemail message" if waiting.what == "voicemail" else waiting.what
     if waiting.count == 0:
         return f"No {what} is waiting any more."
-    return f"A {what} is waiting." if waiting.count in (None, 1) else f"{waiting.count} {what}s are waiting."
+    if waiting.count in (None, 1):
+        return f"{'An' if what[0] in 'aeiou' else 'A'} {what} is waiting."
+    return f"{waiting.count} {what}{'es' if what[-1] == 'x' else 's'} are waiting."
 
 
 def _report(status: int) -> str:
@@ -133,7 +149,10 @@ def _report(status: int) -> str:
     return f"Delivery report: {outcome} (status {status})."
 
 
-def _undecodable(damage: str, pdus: Sequence[str]) -> str:
+def _undecodable(damage: str, text: str, pdus: Sequence[str]) -> str:
+    """Why, and what is there of its text all the same, above what came."""
+    if text.strip():
+        return _raw(f"This SMS cannot be decoded whole: {damage}.\n{text}", pdus)
     return _raw(f"This SMS cannot be decoded: {damage}.", pdus)
 
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a WAP push says: above all, that an MMS waits. Pure.
+"""What a WAP push is, and above all what it says of an MMS that waits. Pure.
 
 Sources: WAP-230-WSP (8.2.4.1 push, 8.4 header encoding), OMA-TS-MMS-ENC (6.2 M-Notification.ind, 7.3 fields).
 """
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 PUSH_PORT = 2948  # WDP port of connectionless push, WAP-259-WDP appendix B
@@ -26,29 +27,40 @@ class MmsNotification:
 def is_push(data: bytes) -> bool:
     """Whether this is a WSP push PDU (8.2.4.1) with all of its headers."""
     try:
-        length, at = _uintvar(data, 2)
+        length, at = uintvar(data, 2)
     except (IndexError, ValueError):
         return False
     return data[1] == 0x06 and 0 < length <= len(data) - at
 
 
 def notification(push: bytes) -> MmsNotification | None:
-    """The MMS notification in a WSP push PDU; None when it is another push or cut short."""
-    length, at = _uintvar(push, 2)
-    body = push[at + length :]
-    try:
-        return _fields(body) if body.startswith(_NOTIFICATION) else None
-    except (IndexError, ValueError):
-        return None
+    """The MMS notification in a WSP push PDU; None when it is another push."""
+    content = body(push)
+    return _fields(content) if content.startswith(_NOTIFICATION) else None
 
 
-def _fields(body: bytes) -> MmsNotification:
+def body(push: bytes) -> bytes:
+    """What a WSP push PDU carries."""
+    length, at = uintvar(push, 2)
+    return push[at + length :]
+
+
+def content_type(push: bytes) -> bytes:
+    """Of a WSP push PDU, encoded as it is (8.4.2.24) but for its parameters. Raise IndexError or ValueError."""
+    _, at = uintvar(push, 2)
+    kind, _ = _value(push, at)
+    return _value(kind, 0)[0] if push[at] < 0x20 else kind
+
+
+def _fields(notice: bytes) -> MmsNotification:
+    """What is cut short, or no field, spoils none before it."""
     found: dict[int, bytes] = {}
     at = 0
-    while at < len(body):
-        field = body[at]
-        value, at = _value(body, at + 1)
-        found.setdefault(field, value)
+    with contextlib.suppress(IndexError, ValueError):
+        while at < len(notice):
+            field = notice[at]
+            value, at = _value(notice, at + 1)
+            found.setdefault(field, value)
     size = found.get(_SIZE, b"")
     return MmsNotification(
         sender=_text(found.get(_FROM, b"")[1:]).removesuffix("/TYPE=PLMN"),  # [0]: address present or not
@@ -57,7 +69,7 @@ def _fields(body: bytes) -> MmsNotification:
     )
 
 
-def _uintvar(octets: bytes, at: int) -> tuple[int, int]:
+def uintvar(octets: bytes, at: int) -> tuple[int, int]:
     """WSP 8.1.2: seven bits an octet, at most five octets; and where it ends."""
     number = 0
     for place in range(at, at + 5):
@@ -75,14 +87,17 @@ def _value(octets: bytes, at: int) -> tuple[bytes, int]:
     if first >= 0x20:
         end = octets.index(0, at)
         return octets[at:end], end + 1
-    length, at = _uintvar(octets, at + 1) if first == 0x1F else (first, at + 1)
+    length, at = uintvar(octets, at + 1) if first == 0x1F else (first, at + 1)
+    if length > len(octets) - at:
+        raise ValueError("a value longer than what is there")
     return octets[at : at + length], at + length
 
 
 def _text(value: bytes) -> str:
-    """An encoded string (OMA-TS-MMS-ENC 7.3): bare, or behind its length and character set."""
+    """An encoded string (OMA-TS-MMS-ENC 7.3): bare, or behind its length, which may be wrong, and character set."""
     if value and value[0] < 0x20:
-        value = _value(value, 0)[0]
+        with contextlib.suppress(IndexError, ValueError):
+            value = _value(value, 0)[0]
     if value and value[0] >= 0x80:
         value = value[1:]
     return value.lstrip(b"\x7f").rstrip(b"\0").decode("utf-8", "replace")
