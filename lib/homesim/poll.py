@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import functools
 import logging
-import os
+import signal
 import sys
 import threading
 import time
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from homesim import config, identity, run, usb
+from homesim.clock import Clock
 from homesim.config import Config
 from homesim.delivery import Delivery
 from homesim.dryrun import dry_run
@@ -32,7 +33,6 @@ from homesim.watch import Watch
 NAME = "homesim-poll"
 TICK = 0.5  # seconds between looks at the clock and at the stick's thread
 SEND = 45.0  # seconds that even a run which looks once may send
-AGAIN = 10.0  # seconds that must be left for a new start to make sense
 
 log = logging.getLogger(__name__)
 
@@ -72,14 +72,16 @@ def _dry_run(settings: Config, name: str) -> int:
 
 def _serve(settings: Config, name: str, linger: float) -> int:
     """One modem, until the run's time is over."""
+    clock = Clock(linger)
     turn = run.Turn(settings.paths.run, name)
     if not _take(turn, name, settings.poll.linger * 1.2 + run.HAND_OVER):
         log.info("%s: another run is at work", name)
         return EXIT_OK
-    run.deadline(linger * 1.2 + run.GRACE)
+    if not clock.anew:
+        run.deadline(linger * 1.2 + run.GRACE)
     spool = Spool(settings.paths.state / name)
     usb.put_back(usb.Bus(settings.paths.sysfs), identity.recall(spool), Path(settings.modems[name].device))
-    return _Run(settings, name, linger, turn, spool).serve()
+    return _Run(settings, name, clock, turn, spool, once=linger == 0).serve()
 
 
 def _take(turn: run.Turn, name: str, seconds: float) -> bool:
@@ -95,23 +97,25 @@ def _take(turn: run.Turn, name: str, seconds: float) -> bool:
 class _Run:
     """One run for one modem: the watching thread fills the spool, this one empties it."""
 
-    def __init__(self, settings: Config, name: str, linger: float, turn: run.Turn, spool: Spool) -> None:
+    def __init__(
+        self, settings: Config, name: str, clock: Clock, turn: run.Turn, spool: Spool, *, once: bool
+    ) -> None:
         self._turn = turn
         self._modem = settings.modems[name]
-        self._status = Status(settings.paths.run, name, linger * 1.2 + run.GRACE)
+        self._status = Status(settings.paths.run, name, signal.getitimer(signal.ITIMER_REAL)[0])
         self._spool = spool
         self._wake = threading.Event()
         self._delivery = Delivery(self._spool, settings.telegram, self._modem)
         intake = Intake(self._spool, settings.poll.multipart_wait)
-        self._watch = Watch(self._modem, self._spool, intake, self._status, self._wake, once=linger == 0)
-        self._clock = run.Clock(linger)
-        self._linger = linger
+        self._watch = Watch(self._modem, self._spool, intake, self._status, self._wake, once=once)
+        self._clock = clock
+        self._once = once
 
     def serve(self) -> int:
         """Watch and send until the time is over; the exit code."""
         until = max(time.monotonic() + SEND, self._clock.last)
         self._watch.start()
-        log.debug("%s: watching %s for %.0f s", self._modem.name, self._modem.device, self._linger)
+        log.debug("%s: watching %s", self._modem.name, self._modem.device)
         again = 0.0  # not before Telegram may be tried again
         while True:
             ended = not self._watch.is_alive()
@@ -124,7 +128,7 @@ class _Run:
                 return self._end(self._watch.problem)
             if failure := self._watch.failure():
                 return self._end(failure)
-            if self._linger and self._clock.over(self._turn):
+            if not self._once and self._clock.over(self._turn.successor):
                 self._watch.leave()
             self._report()
             self._wake.wait(TICK)
@@ -133,9 +137,9 @@ class _Run:
     def _end(self, problem: BaseException | None) -> int:
         if problem is not None and not isinstance(problem, HomesimError):
             raise problem  # a bug in the watching thread
-        if isinstance(problem, Stuck) and self._clock.rest() > AGAIN:
-            log.warning("%s: %s; starting again", self._modem.name, problem)
-            _again(self._modem.name, self._clock.rest())
+        if isinstance(problem, Stuck) and self._clock.worth():
+            log.warning("%s: %s; starting anew", self._modem.name, problem)
+            self._clock.start_anew(self._modem.name)
         if self._delivery.sent:
             self._spool.sweep(time.time())
         problems = [error for error in (problem, self._delivery.problem) if error is not None]
@@ -150,9 +154,3 @@ class _Run:
         spool = {folder: self._spool.count(folder) for folder in ("new", "parts", "failed")}
         self._status.set(spool=spool, telegram=str(self._delivery.problem or ""))
         self._status.write(at_once=last)
-
-
-def _again(modem: str, linger: float) -> None:
-    """Run anew in this very process: nothing of libgammu's is left, no clean-up of its has run."""
-    rest = ["--modem", modem, "--linger", f"{linger:.0f}"]
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:], *rest])

@@ -223,19 +223,3 @@ def is_poll(pid: int) -> bool:
     except OSError:
         return False
     return any(Path(word).resolve() == poll for word in command[:4] if word)
-
-
-class Clock:
-    """How long a run stays: its time, then a fifth of it more for the next run to come to the door."""
-
-    def __init__(self, linger: float) -> None:
-        self._end = time.monotonic() + linger
-        self.last = self._end + linger / 5
-
-    def rest(self) -> float:
-        """Seconds of its time that are left."""
-        return max(0.0, self._end - time.monotonic())
-
-    def over(self, turn: Turn) -> bool:
-        now = time.monotonic()
-        return now >= self.last or (now >= self._end and turn.successor())

@@ -22,6 +22,7 @@ from homesim.spool import Spool
 from homesim.status import Status
 
 LOOK, LIST, ASK = 1.0, 5.0, 60.0  # seconds between counts, full lists, questions about the network
+VAIN = 5  # notices in a row that brought nothing: then the stick's notices do not hurry us any more
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Watch(threading.Thread):
         self.problem: BaseException | None = None
         self._stir = threading.Event()  # the stick said something, or it is time to leave
         self._noticed = True  # what it said is a reason to list its SMS
+        self._vain = 0
         self._leaving = False
         self._settings = settings
         self._spool = spool
@@ -82,7 +84,7 @@ class Watch(threading.Thread):
     def _wait(self, modem: Modem) -> None:
         """Until it is time for a look; calls are attended to meanwhile."""
         until = time.monotonic() + LOOK
-        while not (self._noticed or self._leaving) and (rest := until - time.monotonic()) > 0:
+        while not (self._noticed and self._vain < VAIN or self._leaving) and (rest := until - time.monotonic()) > 0:
             if self._stir.wait(rest):
                 self._stir.clear()
                 self._reception.attend(modem)
@@ -112,6 +114,7 @@ class Watch(threading.Thread):
                 memories = modem.memories()
             self._listed = now
             self._hidden = sum(max(0, memory.used - self._intake.listed[name]) for name, memory in memories.items())
+        self._vain = self._vain + 1 if noticed and self._intake.stored == self._told else 0
         self._counts = memories
         self._status.answered(self._intake.stored - self._told, self._hidden)
         self._told = self._intake.stored

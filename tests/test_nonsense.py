@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A stick that answers at once, and with nonsense: a run of it ends in its time and costs what any run costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pdus
+from botapi import Chat
+from rig import ROOT, Rig, now
+from stick import PtyPort, Stick, Trouble
+
+ONE_LIBGAMMU = True
+STARTS = 2  # of one run: the second is for answers that are out of step
+LINGER = "10.7"  # a rest of it was rounded up, once for each start
+OTHER = 5550002
+
+
+def starts(stick: Stick) -> int:
+    """Each asks for the SIM once."""
+    return [command.text for command in stick.commands].count("AT+CPIN?")
+
+
+def test_ok_to_everything(rig: Rig) -> None:
+    rig.stick.faults.on("", Trouble(answer="OK"))
+    run = rig.poll("--linger", LINGER)
+    assert run.returncode == 75
+    assert starts(rig.stick) == STARTS
+    [line] = run.stderr.splitlines()
+    assert line.startswith(f"homesim-poll: {rig.folder}/sms: ")
+
+
+def test_ok_to_everything_at_one_of_two_sticks(rig: Rig) -> None:
+    other = Stick("E303")
+    with PtyPort(other, rig.folder / "other"):
+        rig.configure(more=f'[modem.work]\ndevice = "{rig.folder}/other"\nchat_id = {OTHER}\n')
+        rig.api.chats[OTHER] = Chat(OTHER)
+        rig.stick.faults.on("", Trouble(answer="OK"))
+        process = rig.start("--linger", LINGER)
+        rig.stick.wait_for(lambda stick: starts(stick) == STARTS, timeout=30)
+        other.deliver(pdus.deliver("from the other", time=now()))
+        rig.api.wait_for(lambda api: "from the other" in api.text(), timeout=30)
+        process.communicate(timeout=60)
+        assert process.returncode == 75
+        assert (starts(rig.stick), starts(other)) == (STARTS, 1)
+
+
+def test_notices_without_end_bring_no_more_lists_than_time_does(rig: Rig) -> None:
+    stop = threading.Event()
+
+    def flood() -> None:
+        while not stop.wait(0.002):
+            rig.stick.say(b'+CMTI: "SM",1')
+
+    thread = threading.Thread(target=flood, daemon=True)
+    thread.start()
+    try:
+        process = rig.start("--linger", "4")
+        rig.stick.wait_for(lambda stick: lists(stick) > 6, timeout=30)
+        rig.stick.deliver(pdus.deliver("in the middle of it", time=now()))
+        process.communicate(timeout=60)
+    finally:
+        stop.set()
+        thread.join()
+    assert (process.returncode, len(rig.api.sent)) == (0, 1)
+    assert lists(rig.stick) < 60
+
+
+def lists(stick: Stick) -> int:
+    return sum("CMGL" in command.text for command in stick.commands)
+
+
+def test_a_new_start_moves_no_end() -> None:
+    """The kernel's timer goes on, the time that is left is what was left, and the command line grows once."""
+    program = """
+import signal, sys, time
+sys.path.insert(0, "lib")
+from homesim import run
+from homesim.clock import Clock
+clock = Clock(100)
+if not clock.anew:
+    assert clock.worth()
+    run.deadline(200)
+    time.sleep(0.5)
+    clock.start_anew("home")
+assert not clock.worth()
+print(signal.getitimer(signal.ITIMER_REAL)[0] <= 199.5, clock.last - time.monotonic() <= 119.5, sys.argv[1:])
+"""
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout == "True True ['--modem', 'home']\n"
