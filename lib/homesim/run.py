@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import syslog
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path

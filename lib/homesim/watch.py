@@ -84,7 +84,7 @@ class Watch(threading.Thread):
     def _wait(self, modem: Modem) -> None:
         """Until it is time for a look; calls are attended to meanwhile."""
         until = time.monotonic() + LOOK
-        while not (self._noticed and self._vain < VAIN or self._leaving) and (rest := until - time.monotonic()) > 0:
+        while not ((self._noticed and self._vain < VAIN) or self._leaving) and (rest := until - time.monotonic()) > 0:
             if self._stir.wait(rest):
                 self._stir.clear()
                 self._reception.attend(modem)

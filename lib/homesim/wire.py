@@ -12,6 +12,7 @@ asks commands of its own while libgammu is quiet.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -43,6 +44,8 @@ _REASONS = {
 }
 RADIO = 20.0  # seconds for the radio to go off or on
 _WRITE = 10.0  # seconds in which a living stick takes a command
+# Octets that are kept: of a line without an end, and for a libgammu that does not read. A list of 255 SMS has 90,000.
+_LINE, _UNREAD = 1 << 14, 1 << 20
 
 
 class Silent(TryAgain):
@@ -70,10 +73,11 @@ class Wire:
         self._asked = ""  # the command whose answer is awaited
         self._ours = False  # it is not libgammu's
         self._answer: list[str] = []
-        self._typed = self._heard = b""
+        self._typed = self._heard = self._unread = b""
         self._port = self._open()
         self._master, self._slave = pty.openpty()
         tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
         self.device = os.ttyname(self._slave)
         threading.Thread(target=self._carry, daemon=True).start()
 
@@ -82,10 +86,12 @@ class Wire:
 
         Not while libgammu is at work. Raise Silent when none has come within `seconds`.
         """
+        end = time.monotonic() + seconds
         with self._changed:
             self._begin(text, ours=True)
             self._write(f"{text}\r".encode("ascii"), seconds)
-            answered = self._changed.wait_for(lambda: not self._asked or self.problem, seconds)
+            rest = max(0.0, end - time.monotonic())
+            answered = self._changed.wait_for(lambda: not self._asked or self.problem, rest)
             if self.problem:
                 raise self.problem
             if not answered:
@@ -111,17 +117,28 @@ class Wire:
     def _carry(self) -> None:
         try:
             while True:
-                ready = select.select([self._port, self._master], [], [])[0]
+                waits = [self._master] if self._unread else []
+                ready, takes, _ = select.select([self._port, self._master], waits, [])
+                typed = self._typing() if self._master in ready else b""
                 with self._changed:
                     if self._port in ready:
                         self._from_stick(self._read())
-                    if self._master in ready:
-                        self._from_libgammu(os.read(self._master, 4096))
+                    if typed:
+                        self._from_libgammu(typed)
+                    if takes:
+                        self._show(b"")
+                if typed:  # without the lock: a stick that takes nothing holds up no command of ours
+                    self._write(typed, _WRITE)
         except TryAgain as error:
             with self._changed:
                 self.problem = error
                 self._changed.notify_all()
             self._said("")
+
+    def _typing(self) -> bytes:
+        with contextlib.suppress(BlockingIOError):  # it has flushed what select had seen
+            return os.read(self._master, 4096)
+        return b""
 
     def _from_libgammu(self, octets: bytes) -> None:
         """Its commands go on as they are. Each is echoed here: some sticks forget to, now and then."""
@@ -131,12 +148,19 @@ class Wire:
             command = typed.decode("latin-1").strip("\x1b\n ")
             if command.upper().startswith("AT"):
                 self._begin(command, ours=False)
-                os.write(self._master, command.encode("latin-1") + b"\r")
-        self._write(octets, _WRITE)
+                self._show(command.encode("latin-1") + b"\r")
+
+    def _show(self, octets: bytes) -> None:
+        """To libgammu, now or when it reads: never wait for it, and never keep more than _UNREAD for it."""
+        if len(self._unread) + len(octets) <= _UNREAD:
+            self._unread += octets
+        with contextlib.suppress(BlockingIOError):
+            self._unread = self._unread[os.write(self._master, self._unread) :]
 
     def _from_stick(self, octets: bytes) -> None:
         self._heard += octets.replace(b"\0", b"")
-        *lines, self._heard = re.split(rb"[\r\n]+", self._heard)
+        *lines, rest = re.split(rb"[\r\n]+", self._heard)
+        self._heard = rest[-_LINE:]
         for line in lines:
             if line:
                 self._hear(line.decode("latin-1"))
@@ -154,7 +178,7 @@ class Wire:
             self._changed.notify_all()
         if not self._ours:
             shown = _HARMLESS if _PDU.fullmatch(line) else line
-            os.write(self._master, f"\r\n{shown}\r\n".encode("latin-1"))
+            self._show(f"\r\n{shown}\r\n".encode("latin-1"))
 
     def _begin(self, command: str, *, ours: bool) -> None:
         self._asked, self._ours, self._answer = command, ours, []
