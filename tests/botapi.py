@@ -40,6 +40,7 @@ from botapi_faults import (
     bare,
     drip,
     empty_400,
+    endless,
     gateway,
     hang,
     honest,
@@ -60,7 +61,7 @@ from botapi_text import ApiError, bad_request
 from patience import PATIENCE
 
 __all__ = [
-    "BotApi", "Chat", "Fault", "Request", "Sent", "Trouble", "drip", "empty_400", "gateway",
+    "BotApi", "Chat", "Fault", "Request", "Sent", "Trouble", "drip", "empty_400", "endless", "gateway",
     "hang", "honest", "lost_answer", "main", "nested", "not_ok", "portal", "redirect", "refusal", "reset",
     "show", "slow", "too_many", "truncated",
 ]  # fmt: skip
@@ -73,6 +74,8 @@ Json = dict[str, Any]
 
 class BotApi:
     """The server, its chats and what has happened in them. Use it as a context manager.
+
+    `always` does a fault to each request that is of a kind, as a firewall does.
 
     To be read: `requests`, `sent`, `faults` (ordered, not yet used), `webhook_url`,
     `long_polls` (how many have begun to wait).
@@ -95,6 +98,7 @@ class BotApi:
         self.sent: list[Sent] = []
         self.requests: list[Request] = []
         self.faults: deque[Fault] = deque()
+        self._always: list[tuple[Callable[[Request], bool], Fault]] = []
         self.on_request: Callable[[str, Request], None] | None = None
         self.webhook_url = ""
         self._allowed_updates: list[str] = []
@@ -151,6 +155,16 @@ class BotApi:
         """The next requests get these faults, in order; the whole series `times` times."""
         with self._changed:
             self.faults.extend(faults * times)
+
+    def always(self, kind: Callable[[Request], bool], fault: Fault) -> None:
+        """Each request that is of this kind gets this fault, before those that are ordered."""
+        with self._changed:
+            self._always.append((kind, fault))
+
+    def relent(self) -> None:
+        """What always() asked for is over."""
+        with self._changed:
+            self._always.clear()
 
     def quiet(self, seconds: float = 0.5) -> None:
         """Return when all that was sent before is carried out, also by clients that are dead; or after `seconds`."""
@@ -250,6 +264,9 @@ class BotApi:
     def _next_fault(self, request: Request) -> Fault:
         if request.broken:
             return bare(request.broken)
+        for kind, fault in self._always:
+            if kind(request):
+                return fault
         if self.faults and request.path != LOGIN_PATH:  # that page is a part of redirect()
             return self.faults.popleft()
         return honest()

@@ -11,6 +11,7 @@ the chat all the same: that, and not the status, is what a sender can not know.
     lost_answer()            connection closed (reset=True: reset), no answer   yes
     slow(seconds)            the answer, late                                   yes
     drip(pause, size)        the answer, a few bytes at a time                  yes
+    endless(pause)           a header without end, an octet at a time           yes
     truncated()              half a body, then the connection closes            yes
     too_many(retry_after)    429 with parameters and Retry-After                no
     refusal(code, text)      any 4xx or 5xx with the Bot API's JSON             no
@@ -84,6 +85,18 @@ def drip(pause: float = 0.01, size: int = 16) -> Fault:
     return Fault("dripping answer", True, play)
 
 
+def endless(pause: float = 0.02) -> Fault:
+    def play(wire: Wire, answer: bytes) -> None:
+        status, *_ = answer.partition(b"\r\n")
+        for octet in status + b"\r\nX-Header: ":
+            wire.write(bytes([octet]))
+        while not wire.wait(pause):
+            wire.write(b"x")
+        wire.close()
+
+    return Fault("endless headers", True, play)
+
+
 def truncated() -> Fault:
     def play(wire: Wire, answer: bytes) -> None:
         head, gap, body = answer.partition(b"\r\n\r\n")
@@ -113,7 +126,7 @@ def refusal(code: int, description: str, **parameters: int) -> Fault:
 
 
 def gateway(code: int = 502, delivers: bool = False) -> Fault:
-    """A 502 comes before Telegram has seen the request; a 504 may hide a delivery."""
+    """nginx', or a firewall's own: a 502 comes before Telegram has seen the request; a 504 may hide a delivery."""
     title = f"{code} {responses[code]}"
     page = (
         f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"

@@ -93,9 +93,9 @@ class Wire:
     def write(self, data: bytes) -> None:
         self._sock.sendall(data)
 
-    def wait(self, seconds: float | None = None) -> None:
-        """Keep the client waiting, until release() or stop() at the latest."""
-        self._released.wait(seconds)
+    def wait(self, seconds: float | None = None) -> bool:
+        """Keep the client waiting, until release() or stop() at the latest: then it is True."""
+        return self._released.wait(seconds)
 
     def close(self) -> None:
         """End the connection in order: the client sees end of file."""

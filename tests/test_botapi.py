@@ -608,6 +608,28 @@ def test_answers_on_order(
     assert send("next").json()["ok"]
 
 
+def test_headers_without_end_end_with_the_patience_of_the_client(api: BotApi) -> None:
+    api.order(botapi.endless(0.001))
+    with socket.create_connection(("127.0.0.1", int(api.url.rpartition(":")[2]))) as client:
+        body = json.dumps({"chat_id": api.chat_id, "text": "first"}).encode()
+        head = f"POST /bot{api.token}/sendMessage HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        came = b""
+        while len(came) < 200:
+            came += client.recv(1)
+    assert came.startswith(b"HTTP/1.1 200 OK\r\nX-Header: xxx")
+    assert b"\n" not in came[20:]
+    assert api.text() == "first"
+
+
+def test_what_is_of_a_kind_always_fails(api: BotApi, send: Post) -> None:
+    api.always(lambda request: "first" in request.params.get("text", ""), botapi.gateway(403))
+    assert [send(text).status_code for text in ("first", "second", "first")] == [403, 200, 403]
+    assert api.text() == "second"
+    api.relent()
+    assert send("first").json()["ok"]
+
+
 def test_too_many(api: BotApi, send: Post) -> None:
     api.order(botapi.too_many(9))
     answer = send()

@@ -23,9 +23,9 @@ import botapi
 import pdus
 from botapi import BotApi, Chat, Fault
 from homesim import config, sms, telegram
-from homesim.delivery import FAULTS, MAX_WAIT, Delivery
+from homesim.chat import MAX_WAIT
+from homesim.delivery import ALONE, Delivery
 from homesim.errors import ConfigError, HomesimError, TryAgain
-from homesim.plan import ALONE
 from homesim.spool import Entry, Spool
 from rig import now
 
@@ -56,7 +56,8 @@ class Sending:
         return entry
 
     def run(self, *, sleep: Callable[[float], None] | None = None) -> tuple[HomesimError | None, float | None]:
-        """One run of the program: its problem, and when to try again."""
+        """One run of the program, long after the one before: its problem, and when to try again."""
+        self.spool.set_state("suspects", {name: [1, 0, 0] for name in self.spool.state("suspects")})
         delivery = Delivery(self.spool, self.telegram, self.modem)
         pause = delivery.send_waiting(time.monotonic() + LONG, sleep or self.slept.append)
         return delivery.problem, pause
@@ -131,7 +132,6 @@ CONFIGURATION = [
     botapi.refusal(400, "Bad Request: TOPIC_CLOSED"),
 ]
 REFUSED = [
-    botapi.empty_400(),
     botapi.refusal(413, "Request Entity Too Large"),
     botapi.refusal(400, "Bad Request: message is too long"),
     botapi.refusal(400, "Bad Request: BUTTON_COPY_TEXT_INVALID"),
@@ -147,9 +147,7 @@ def name_of(fault: Fault) -> str:
 def test_what_was_not_delivered_stays_and_is_sent_again_unmarked(fault: Fault, sending: Sending) -> None:
     entry = sending.put("hello")
     sending.api.order(fault)
-    problem, pause = sending.run()
-    assert type(problem) is TryAgain
-    assert pause
+    assert type(sending.run()[0]) is TryAgain
     assert sending.names("new") == [entry.name]
     assert not sending.texts()
     assert sending.run() == (None, None)
@@ -166,11 +164,13 @@ def test_what_was_perhaps_delivered_is_marked_as_possible_repeat(
     entry = sending.put("hello")
     sending.api.order(fault)
     delivery = Delivery(sending.spool, sending.telegram, sending.modem)
-    assert delivery.send_waiting(time.monotonic() + LONG)
+    delivery.send_waiting(time.monotonic() + LONG)
     assert type(delivery.problem) is TryAgain
     assert sending.names("new") == [entry.name]
     if same_run:
-        assert delivery.send_waiting(time.monotonic() + LONG) is None
+        end = time.monotonic() + 60
+        while delivery.problem and time.monotonic() < end:
+            time.sleep(delivery.send_waiting(time.monotonic() + LONG) or 0.05)
         assert delivery.problem is None
     else:
         assert sending.run() == (None, None)
@@ -233,10 +233,15 @@ def test_a_refused_message_is_tried_plain_then_set_aside_and_the_next_goes_on(fa
     plain = sending.api.requests[1].params
     assert "entities" not in plain
     assert "reply_markup" not in plain
-    assert sending.bodies() == ["good"]
+    told, good = sending.bodies()
+    assert good == "good"
+    assert "Telegram refuses the SMS of 2026-" in told
+    assert "482913" not in told
+    assert "Bank" not in told
     (failed,) = sending.spool.entries("failed")
     assert (failed.name, failed.pdus) == (first.name, first.pdus)
-    assert fault.name.split(" ")[-1] in failed.reason or str(fault.name) == "bare 400"
+    assert failed.reason in told
+    assert fault.name.split(" ")[-1] in failed.reason
     assert sending.api.token not in failed.reason
     assert not sending.names("new")
     assert not sending.spool.sent(first.name)
@@ -388,19 +393,19 @@ def test_a_message_refused_in_a_pack_takes_no_other_with_it(sending: Sending) ->
     sending.api.order(REFUSED[2])  # all of them together
     sending.api.on_request = refuse_after_the_third
     assert sending.run() == (None, None)
-    assert sending.bodies() == [f"m{number}" for number in (0, 1, 2, 4, 5, 6, 7)]
+    assert [body for body in sending.bodies() if body[0] == "m"] == [f"m{number}" for number in (0, 1, 2, 4, 5, 6, 7)]
     assert sending.names("failed") == [entries[3].name]
 
 
 @pytest.mark.parametrize("fault", [botapi.lost_answer(), botapi.gateway(502)], ids=name_of)
-def test_a_pack_that_failed_goes_again(fault: Fault, sending: Sending) -> None:
+def test_of_a_pack_that_failed_each_goes_alone(fault: Fault, sending: Sending) -> None:
     for number in range(ALONE + 2):
         sending.put(f"m{number}", time=pdus.TIME + timedelta(seconds=number))
     sending.api.order(fault)
     sending.run()
     assert sending.run() == (None, None)
-    assert len(sending.api.sent) == 1 + fault.delivers
-    assert sending.texts()[-1].count(REPEAT) == (ALONE + 2) * fault.delivers
+    assert len(sending.api.sent) == ALONE + 2 + fault.delivers
+    assert [text.count(REPEAT) for text in sending.texts()[fault.delivers :]] == [fault.delivers] * (ALONE + 2)
 
 
 def test_a_fresh_code_that_fails_for_ever_lets_the_others_go(sending: Sending) -> None:
@@ -408,12 +413,9 @@ def test_a_fresh_code_that_fails_for_ever_lets_the_others_go(sending: Sending) -
     sending.put("482913 is your code", time=now() + timedelta(hours=2))
     for number in range(ALONE - 1):
         sending.put(f"m{number}", time=pdus.TIME + timedelta(seconds=number))
-    delivery = Delivery(sending.spool, sending.telegram, sending.modem)
-    for _ in range(FAULTS):
-        sending.api.order(botapi.gateway(502))
-        delivery.send_waiting(time.monotonic() + LONG, sending.slept.append)
-    sending.api.order(*[botapi.honest()] * (ALONE - 1), botapi.gateway(502))
-    delivery.send_waiting(time.monotonic() + LONG, sending.slept.append)
+    sending.api.always(lambda request: "482913" in request.params.get("text", ""), botapi.gateway(502))
+    problem, _ = sending.run()
+    assert type(problem) is TryAgain
     assert sending.bodies() == ["m0", "m1"]
 
 
@@ -509,6 +511,7 @@ def test_what_was_in_flight_at_a_kill_is_repeated_once_and_says_so(several: int,
 # Any faults in any order
 
 any_faults = st.sampled_from([botapi.honest(), *NOT_DELIVERED, *PERHAPS_DELIVERED, *CONFIGURATION[:3]])
+ORDERLY = {fault.name for fault in (botapi.honest(), botapi.too_many(0), *CONFIGURATION[:3])}  # no message's fault
 arrivals = st.lists(st.integers(1, 6), min_size=1, max_size=4)
 
 
@@ -542,5 +545,6 @@ def test_whatever_fails_everything_arrives_and_only_what_was_in_doubt_twice(
             marks = [marked for sms_text, marked in found if f"\n{text}\n" in sms_text]
             assert 1 <= len(marks) <= 1 + in_doubt
             assert all(marks[1:])
-        first_places = [sending.api.text().index(f"\n{text}\n") for text in wanted]
-        assert first_places == sorted(first_places)
+        if {fault.name for fault in faults} <= ORDERLY:
+            first_places = [sending.api.text().index(f"\n{text}\n") for text in wanted]
+            assert first_places == sorted(first_places)

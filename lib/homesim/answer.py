@@ -9,6 +9,7 @@ from enum import Enum
 
 class Outcome(Enum):
     SENT = "sent"
+    AWAY = "Telegram takes nothing now, try again"
     TRANSIENT = "not delivered, try again"
     AMBIGUOUS = "perhaps delivered, try again"
     CONFIG = "not before the configuration changes"

@@ -8,6 +8,7 @@ import sys
 from homesim import message, pdu, run, sms
 from homesim.config import Config
 from homesim.config import Modem as Settings
+from homesim.entry import order
 from homesim.errors import EXIT_OK, TryAgain
 from homesim.modem import Modem
 from homesim.parts import Part, gather
@@ -20,7 +21,7 @@ def dry_run(settings: Config, modem: Settings) -> int:
     run.deadline(LIMIT)
     spool = Spool(settings.paths.state / modem.name, read_only=True)
     waiting = [entry for entry in spool.entries("new") if not spool.sent(entry.name)]
-    for entry in waiting:
+    for entry in sorted(waiting, key=lambda entry: order(entry.name, entry.received)):
         alert = message.render_alert(entry.alert, modem.name, copy=entry.copy) if entry.alert else []
         _show(f"waits in {spool.root}/new", alert or _drafts(entry.pdus, modem))
     if not run.Turn(settings.paths.run, modem.name).take(wait=0):

@@ -1,64 +1,63 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which of the waiting messages goes out next, and which go out with it in one. Pure but for the clock."""
+"""Which messages go out together, and which are urgent. Pure but for the clock."""
 
 from __future__ import annotations
 
-import functools
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass
 
-from homesim import message, otp, sms
+from homesim import message
+from homesim.entry import Entry, moment
 from homesim.message import Draft
-from homesim.spool import Entry
 
-ALONE = 3  # up to so many waiting messages go out one by one, more are packed
 ENTITIES = 100  # Telegram shows no more of one message's
 FRESH = 600.0  # seconds: a code younger than this goes first, alone
 
 
-def together(
-    waiting: Sequence[Entry], drafts: Callable[[Entry], Sequence[Draft]], apart: Container[str]
-) -> Sequence[Entry]:
-    """A fresh code, or one message, or as many as fit in one; `apart` names those that go alone, in their turn.
+@dataclass(frozen=True)
+class Letter:
+    """A message that waits, and how it will look: what is asked of it here is asked of what its reader sees."""
 
-    `waiting` is in the order of sending; `drafts` renders an entry.
-    """
-    for entry in waiting:
-        if entry.name not in apart and _fresh_code(entry):
-            return [entry]
-    if len(waiting) <= ALONE:
-        return waiting[:1]
-    batch: list[Entry] = []
+    entry: Entry
+    drafts: Sequence[Draft]
+
+    @property
+    def name(self) -> str:
+        return self.entry.name
+
+    @property
+    def code(self) -> bool:
+        """Whether it is an SMS with a one-time code."""
+        return not self.entry.alert and self._buttons
+
+    @property
+    def urgent(self) -> bool:
+        """Whether its buttons are of use now; when it is packed it has none."""
+        return self._buttons and fresh(self.name, self.entry.received)
+
+    @property
+    def _buttons(self) -> bool:
+        return any(draft.copy for draft in self.drafts)
+
+
+def fresh(name: str, received: float) -> bool:
+    """Whether a code in a message of this name would still be of use."""
+    return time.time() - moment(name, received) < FRESH
+
+
+def pack(letters: Iterable[Letter], apart: Container[str]) -> list[Letter]:
+    """As many as fit into one message, at least one; `apart` names those that go alone."""
+    batch: list[Letter] = []
     length = entities = 0
-    for entry in waiting:
-        first, *more = drafts(entry)
+    for letter in letters:
+        first, *more = letter.drafts
         length += message.units(first.text) + 2
         entities += len(first.entities)
-        if more or length > message.LIMIT or entities > ENTITIES or entry.name in apart or _fresh_buttons(entry):
+        alone = more or letter.name in apart or letter.urgent
+        if batch and (alone or length > message.LIMIT or entities > ENTITIES):
             break
-        batch.append(entry)
-    return batch or waiting[:1]
-
-
-@functools.lru_cache(maxsize=512)
-def read(pdus: tuple[str, ...]) -> sms.Message:
-    """sms.read, remembered: a backlog is looked at again for each message of it that goes out."""
-    return sms.read(pdus)
-
-
-@functools.lru_cache(maxsize=512)
-def _has_code(pdus: tuple[str, ...]) -> bool:
-    what = read(pdus)
-    return what.kind == "sms" and otp.find(what.text) is not None
-
-
-def _fresh_code(entry: Entry) -> bool:
-    if entry.alert or not _has_code(entry.pdus):
-        return False
-    sent = read(entry.pdus).time
-    return time.time() - (sent.timestamp() if sent else entry.received) < FRESH
-
-
-def _fresh_buttons(entry: Entry) -> bool:
-    """A message that is packed has no buttons."""
-    return bool(entry.copy) and time.time() - entry.received < FRESH
+        batch.append(letter)
+        if alone:
+            break
+    return batch

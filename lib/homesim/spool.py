@@ -7,7 +7,8 @@
 Invariants: a file is in its folder whole or not at all (written in tmp/, fsynced, renamed, the folder
 fsynced). An entry's name says what it is (sms.name), so the same SMS read twice is the same file. An entry
 leaves new/ only after its mark is in seen/ or its copy in failed/; one that is in new/ and seen/ was sent.
-Names begin with the SMSC time, so a sorted listing is the order of sending.
+Names begin with the SMSC time: a sorted listing is the order of sending, but for what is of one second. Only what
+is named like an entry is one: what an editor leaves beside it is neither counted nor touched.
 """
 
 from __future__ import annotations
@@ -19,37 +20,19 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from homesim.entry import FILE, content, parse
+from homesim.entry import Entry as Entry
 from homesim.errors import TryAgain, reason
 
 SEEN_DAYS = 30
 _FOLDERS = ("tmp", "parts", "new", "failed", "seen")
 
-_KINDS: dict[str, tuple[type, ...]] = {
-    "pdus": (list,),
-    "alert": (str,),
-    "received": (int, float),
-    "told": (bool,),
-    "reason": (str,),
-    "copy": (list,),
-}
+SETTLED = 2.0  # seconds: a folder that changed no later may change again without another mtime (ext4 counts seconds)
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One message as it is kept: the PDUs as the stick gave them, or an alert's text."""
-
-    name: str
-    pdus: tuple[str, ...] = ()
-    alert: str = ""
-    received: float = 0.0  # seconds since the epoch, by our own clock
-    told: bool = False  # parts/: forwarded in an incomplete message; new/: it completes such a one
-    reason: str = ""  # failed/: what Telegram said
-    copy: tuple[str, ...] = ()  # what an alert's buttons copy
 
 
 class Spool:
@@ -59,6 +42,8 @@ class Spool:
         self.root = root
         self._read_only = read_only
         self._unreadable: set[str] = set()
+        self._counts: dict[str, tuple[float, int]] = {}  # a folder's mtime, and how many entries it had then
+        self.puts = 0  # into new/, through this object: who waits for news need not list it
         for folder in () if read_only else ("", *_FOLDERS):
             try:
                 (root / folder).mkdir(mode=0o700, parents=True)
@@ -70,25 +55,40 @@ class Spool:
 
     def put(self, folder: str, entry: Entry) -> None:
         """Keep an entry. When this returns it survives a power cut. Raise TryAgain when it cannot be kept."""
-        document = {key: value for key, value in asdict(entry).items() if value and key != "name"}
-        self._write(self.root / folder / f"{entry.name}.json", json.dumps(document, indent=1) + "\n")
+        path = self.root / folder / f"{entry.name}.json"
+        self._write(path, content(entry))
+        if folder == "new":
+            with contextlib.suppress(OSError):  # the kernel's own mtime comes in steps of 4 or 10 ms
+                os.utime(path, (entry.received or time.time(),) * 2)
+            self.puts += 1
 
     def entries(self, folder: str) -> Iterator[Entry]:
-        """The entries of a folder, oldest first. A damaged file is set aside in failed/ and named in the log."""
-        for file in self.names(folder):
-            name, _, rest = file.partition(".json")
-            if rest or name == file:
-                continue
-            try:
-                yield _parse(name, (self.root / folder / file).read_bytes())
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                if file not in self._unreadable:
-                    log.error("%s: %s; left where it is", _shown(self.root / folder / file), error.strerror)
-                self._unreadable.add(file)
-            except (LookupError, ValueError, AttributeError):
-                self._set_aside(folder, file)
+        """The entries of a folder, by their names."""
+        for name in self.names(folder):
+            if entry := self.read(folder, name):
+                yield entry
+
+    def read(self, folder: str, name: str) -> Entry | None:
+        """An entry; None when it is gone or cannot be read. What is damaged is set aside in failed/, and logged."""
+        file = f"{name}.json"
+        try:
+            return parse(name, (self.root / folder / file).read_bytes())
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            if file not in self._unreadable:
+                log.error("%s: %s; left where it is", _shown(self.root / folder / file), error.strerror)
+            self._unreadable.add(file)
+        except (LookupError, ValueError, AttributeError):
+            self._set_aside(folder, file)
+        return None
+
+    def received(self, name: str) -> float | None:
+        """When an entry came into new/, without opening it: its mtime; None when it is gone."""
+        try:
+            return (self.root / "new" / f"{name}.json").stat().st_mtime
+        except OSError:
+            return None
 
     def known(self, name: str) -> bool:
         """Whether this message is kept here or was forwarded in the last SEEN_DAYS."""
@@ -133,23 +133,40 @@ class Spool:
         self.remove("new", entry.name)
 
     def names(self, folder: str) -> list[str]:
-        """Of the entries in a folder, in their order."""
+        """Of the entries in a folder, sorted; of the marks in seen/."""
+        files = self._files(folder)
+        if folder != "seen":
+            files = [file.removesuffix(".json") for file in files if FILE.fullmatch(file)]
+        return sorted(files)
+
+    def _files(self, folder: str) -> list[str]:
         try:
-            return sorted(os.listdir(self.root / folder))
+            return os.listdir(self.root / folder)
         except FileNotFoundError:  # read only, before the first run
             return []
         except OSError as error:
             raise TryAgain(self.root / folder, reason(error)) from None
 
     def count(self, folder: str) -> int:
-        return len(self.names(folder))
+        """How many entries are in a folder; what was damaged counts in failed/.
+
+        A folder is listed again when it has changed: a run asks each half second, and 10,000 may wait.
+        """
+        with contextlib.suppress(OSError):
+            changed = (self.root / folder).stat().st_mtime
+            at, number = self._counts.get(folder, (None, 0))
+            if at == changed:
+                return number
+            files = [file.partition(".damaged-in-")[0] for file in self._files(folder)]
+            number = sum(FILE.fullmatch(file) is not None for file in files)
+            if abs(time.time() - changed) > SETTLED:
+                self._counts[folder] = changed, number
+            return number
+        return len(self._files(folder))
 
     def waiting(self) -> tuple[int, float]:
         """How many entries wait for Telegram, and for how many seconds the oldest has, in this boot at most."""
-        times = []
-        for file in self.names("new"):
-            with contextlib.suppress(FileNotFoundError):
-                times.append((self.root / "new" / file).stat().st_mtime)
+        times = [at for name in self.names("new") if (at := self.received(name)) is not None]
         age = time.time() - min(times, default=time.time())
         return len(times), min(max(0.0, age), time.clock_gettime(time.CLOCK_BOOTTIME))
 
@@ -202,17 +219,6 @@ class Spool:
         with _writing(target):
             os.rename(self.root / folder / file, target)
             _sync(self.root / "failed")
-
-
-def _parse(name: str, content: bytes) -> Entry:
-    """Raise LookupError, ValueError or AttributeError when this is no entry."""
-    fields = json.loads(content)
-    if not all(isinstance(value, _KINDS[key]) for key, value in fields.items()):
-        raise ValueError("no entry")
-    entry = Entry(name=name, **{**fields, **{key: tuple(fields.get(key, ())) for key in ("pdus", "copy")}})
-    if not (entry.pdus or entry.alert) or not all(isinstance(text, str) for text in (*entry.pdus, *entry.copy)):
-        raise ValueError("no message in it")
-    return entry
 
 
 def _sync(folder: Path) -> None:

@@ -2,15 +2,17 @@
 """The Telegram Bot API, and what its answers and failures mean. The only importer of requests.
 
 There is no idempotency key in the Bot API, and a bot cannot read its own chat. So each failure is sorted by
-one question: can the message be in the chat already? The URL holds the token and requests puts the URL into
-its exceptions: none of them leaves this room.
+one question: can the message be in the chat already? What a refusal says of the message or the chat counts only
+in Telegram's own JSON: what is in between can say 400 or 403 too. The URL holds the token and requests puts the URL
+into its exceptions: none of them leaves this room.
 """
 
 from __future__ import annotations
 
 import json
+import queue
 import socket
-import time
+import threading
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -23,13 +25,14 @@ from homesim.config import Telegram
 from homesim.errors import ConfigError, TryAgain
 from homesim.message import Draft
 
-CONNECT, READ = 5.0, 30.0  # seconds
+CONNECT, READ, PROBE = 5.0, 30.0, 10.0  # seconds; PROBE: to read what a question is answered that anybody may ask
 MOST = 1 << 18  # octets of an answer: an update may hold two messages of 4096 characters at 12 octets each
 
 # 400s that no change of the message can cure (Bot API server source and reports; in lower case).
 _CHAT_REFUSED = (
     "chat not found", "chat_id is empty", "logged out", "not enough rights", "have no rights", "chat_restricted",
     "chat_write_forbidden", "topic_closed", "topic closed", "was deleted", "peer_id_invalid", "user is deactivated",
+    "need administrator rights",
 )  # fmt: skip
 
 _CURES = {
@@ -47,44 +50,78 @@ class Bot:
     def __init__(self, config: Telegram) -> None:
         self._token = config.token
         self._url = f"{config.api_url.rstrip('/')}/bot{config.token}/"
-        self._session = requests.Session()
-        self._session.trust_env = False  # no proxies and no ~/.netrc from wherever cron got its environment
-        if config.proxy:
-            self._session.proxies = {"http": config.proxy, "https": config.proxy}
+        self._proxy = config.proxy
+        self._session = self._connect()
         if config.force_ipv4:
             _force_ipv4()
 
     def send(self, draft: Draft, chat_id: int, topic_id: int | None = None) -> Answer:
         """Post one message. Never raises for what networks and servers do."""
-        return self._post("sendMessage", _parameters(draft, chat_id, topic_id))[0]
+        return self._post("sendMessage", _parameters(draft, chat_id, topic_id), READ)[0]
+
+    def probe(self) -> Answer:
+        """Whether the way is open: getMe, which is small, and writes nothing."""
+        return self._post("getMe", {}, min(READ, PROBE))[0]
 
     def ask(self, method: str, *, wait: float = 0.0, **parameters: Any) -> Any:
         """The result of a method; `wait` seconds are the server's own (timeout of getUpdates).
 
         Raise ConfigError when a person must change something, TryAgain when it may go better the next time.
         """
-        answer, result = self._post(method, parameters, wait)
+        answer, result = self._post(method, parameters, READ + wait)
         if answer.outcome is Outcome.SENT:
             return result
-        later = answer.outcome in (Outcome.TRANSIENT, Outcome.AMBIGUOUS)
+        later = answer.outcome in (Outcome.AWAY, Outcome.TRANSIENT, Outcome.AMBIGUOUS)
         raise (TryAgain if later else ConfigError)("Telegram", answer.reason)
 
-    def _post(self, method: str, parameters: dict[str, Any], wait: float = 0.0) -> tuple[Answer, Any]:
-        """What became of a request, and its result if it has one."""
-        result = None
+    def _connect(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False  # no proxies and no ~/.netrc from wherever cron got its environment
+        if self._proxy:
+            session.proxies = {"http": self._proxy, "https": self._proxy}
+        return session
+
+    def _post(self, method: str, parameters: dict[str, Any], read: float) -> tuple[Answer, Any]:
+        """What became of a request, and its result if it has one.
+
+        `timeout` of requests is for each read, and headers, a proxy's too, can drip; a name's look-up has none. So
+        that it ends is held from outside: a thread that does not come back is left alone, with its session.
+        """
+        done: queue.SimpleQueue[tuple[Answer, Any] | Exception] = queue.SimpleQueue()
+        session = self._session
+
+        def work() -> None:
+            try:
+                done.put(self._exchange(session, method, parameters, read))
+            except Exception as error:  # a bug, which is the other thread's to tell
+                done.put(error)
+
+        threading.Thread(target=work, daemon=True).start()
         try:
-            with self._session.post(
+            found = done.get(timeout=2 * CONNECT + read)
+        except queue.Empty:
+            self._session = self._connect()
+            return Answer(Outcome.AMBIGUOUS, "the answer came to no end"), None
+        if isinstance(found, Exception):
+            raise found
+        answer, result = found
+        return replace(answer, reason=self._harmless(answer.reason)), result
+
+    def _exchange(
+        self, session: requests.Session, method: str, parameters: dict[str, Any], read: float
+    ) -> tuple[Answer, Any]:
+        try:
+            with session.post(
                 self._url + method,
                 json=parameters,
-                timeout=(CONNECT, READ + wait),
+                timeout=(CONNECT, read),
                 allow_redirects=False,  # a captive portal's 302 would turn the POST into a GET that "works"
                 stream=True,
             ) as response:
                 body = _body(response)
-                answer, result = _answered(response.status_code, body), body.get("result")
+                return _answered(response.status_code, body), body.get("result")
         except (exceptions.RequestException, HTTPError, ValueError) as error:  # requests lets some of the latter pass
-            answer = _failed(error)
-        return replace(answer, reason=self._harmless(answer.reason)), result
+            return _failed(error), None
 
     def _harmless(self, reason: str) -> str:
         """What a server says goes to logs and terminals: without the token, in one line, not too long."""
@@ -110,15 +147,11 @@ def _parameters(draft: Draft, chat_id: int, topic_id: int | None) -> dict[str, A
 
 
 def _body(response: requests.Response) -> dict[str, Any]:
-    """The JSON object of an answer; {} for a web page, a truncated answer, one that drips, or none.
-
-    `timeout` is for each read; that all of them together end is held here.
-    """
-    deadline = time.monotonic() + READ
+    """The JSON object of an answer; {} for a web page, a truncated answer, one that is too long, or none."""
     octets = bytearray()
     for octet in response.iter_content(1):
         octets += octet
-        if len(octets) > MOST or time.monotonic() > deadline:
+        if len(octets) > MOST:
             return {}
     try:
         body = json.loads(octets)
@@ -135,20 +168,29 @@ def _answered(status: int, body: dict[str, Any]) -> Answer:
     if status == 200:
         sent = body.get("ok") is True
         return Answer(Outcome.SENT) if sent else Answer(Outcome.AMBIGUOUS, "the answer is not Telegram's")
-    if isinstance(chat := parameters.get("migrate_to_chat_id"), int):
-        return Answer(Outcome.MIGRATED, reason, chat_id=chat)
     if status == 429:
         wait = parameters.get("retry_after")
-        return Answer(Outcome.TRANSIENT, reason, retry_after=wait if isinstance(wait, int | float) else 5)
+        return Answer(Outcome.AWAY, reason, retry_after=wait if isinstance(wait, int | float) else 5)
+    if status == 407:
+        return Answer(Outcome.CONFIG, _CURES[407])
+    if status in (500, 504):
+        return Answer(Outcome.AMBIGUOUS, reason)
+    if status < 500 and not _own(body):
+        login = ": redirected, is there a login page in between?" if 300 <= status < 400 else ""
+        return Answer(Outcome.TRANSIENT, f"the answer is not Telegram's: HTTP {status}{login}")
+    if isinstance(chat := parameters.get("migrate_to_chat_id"), int):
+        return Answer(Outcome.MIGRATED, reason, chat_id=chat)
     if status in _CURES:
         return Answer(Outcome.CONFIG, f"{reason}: {_CURES[status]}")
     if status in (400, 413):
         return _bad_request(reason, description.lower())
-    if status in (500, 504):
-        return Answer(Outcome.AMBIGUOUS, reason)
-    if 300 <= status < 400:
-        return Answer(Outcome.TRANSIENT, f"{reason}: redirected, is there a login page in between?")
     return Answer(Outcome.TRANSIENT, reason)
+
+
+def _own(body: dict[str, Any]) -> bool:
+    """Whether a refusal is Telegram's own (Bot API, "Making requests")."""
+    kinds = {"error_code": int, "description": str}
+    return body.get("ok") is False and all(isinstance(body.get(key), kind) for key, kind in kinds.items())
 
 
 def _bad_request(reason: str, description: str) -> Answer:
@@ -168,14 +210,14 @@ def _failed(error: Exception) -> Answer:
     if isinstance(error, exceptions.InvalidURL | exceptions.InvalidProxyURL | LocationParseError):
         return Answer(Outcome.CONFIG, "telegram.api_url or telegram.proxy is not a usable address")
     if isinstance(error, exceptions.ProxyError):
-        return Answer(Outcome.TRANSIENT, "the proxy does not answer")
+        return Answer(Outcome.AWAY, "the proxy does not answer")
     if isinstance(error, exceptions.ConnectTimeout):
-        return Answer(Outcome.TRANSIENT, "no connection: it timed out")
+        return Answer(Outcome.AWAY, "no connection: it timed out")
     cause = getattr(error.args[0], "reason", None) if error.args else None
     if isinstance(error, exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(cause):
-        return Answer(Outcome.TRANSIENT, "its TLS certificate is not valid; is the clock right?")
+        return Answer(Outcome.AWAY, "its TLS certificate is not valid; is the clock right?")
     if isinstance(cause, NewConnectionError):
-        return Answer(Outcome.TRANSIENT, "no connection; is the network up?")
+        return Answer(Outcome.AWAY, "no connection; is the network up?")
     return Answer(Outcome.AMBIGUOUS, "the answer never came")
 
 
