@@ -61,6 +61,23 @@ def test_an_sms_reaches_the_chat_and_leaves_the_stick(rig: Rig) -> None:
     assert len(rig.entries("seen")) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "copy"),
+    [
+        ("660218 ist dein Beispielshop-Einmalkennwort.", "660218"),
+        ("โค้ด Tuayang ของคุณคือ 662951", "662951"),
+        ("Your OTP is660218", "660218"),
+        ("Your PIN was used with the card ending in 6602", ""),
+    ],
+)
+def test_the_button_copies_the_code(rig: Rig, text: str, copy: str) -> None:
+    rig.stick.deliver(pdus.deliver(text, "BANK", time=now()))
+    assert rig.poll().returncode == 0
+    [sent] = rig.api.sent
+    buttons = (sent.reply_markup or {"inline_keyboard": []})["inline_keyboard"]
+    assert buttons == ([[{"text": f"Copy {copy}", "copy_text": {"text": copy}}]] if copy else [])
+
+
 @pytest.mark.parametrize("profile", sorted(PROFILES))
 def test_every_stick_is_read_and_emptied(python: str, profile: str) -> None:
     with Rig(python, profile=profile) as rig:
