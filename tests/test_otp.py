@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homesim import lexicon, otp
@@ -18,6 +18,7 @@ MESSAGES: list[dict[str, str]] = tomllib.loads(
     Path(__file__).with_name("otp_messages.toml").read_text(encoding="utf-8")
 )["message"]
 LONG = 40_000
+NO_HURRY = settings(deadline=None)  # the machine may be busy
 BITS = ["1", "1 ", "4829 ", "482913", "12-", "1.", "1,000 ", "٤", "+1", "*", "x", "a", "a1", "a-"]
 BITS += ["a.", "@a.", "https://", "code ", "code 4829 ", "4829 code. ", "order 4829 ", "promo "]
 BITS += ["promo code", "cod", " ", "\n", "(", "#", "…", "1…", "1 2 ", "0 1", "验证码", "EUR 1 "]
@@ -99,6 +100,7 @@ def test_nothing_to_find(text: str) -> None:
     assert otp.find(text) is None
 
 
+@NO_HURRY
 @given(TEXT)
 def test_any_text(text: str) -> None:
     code = otp.find(text)
@@ -114,11 +116,13 @@ def test_any_text(text: str) -> None:
     assert otp.find(text) == code
 
 
+@NO_HURRY
 @given(TEXT, st.sampled_from([m for m in MESSAGES if m["code"]]), TEXT)
 def test_any_text_around_a_message(before: str, message: dict[str, str], after: str) -> None:
     otp.find(before + message["text"] + after)
 
 
+@NO_HURRY
 @given(st.from_regex(r"[0-9]{4,8}", fullmatch=True))
 def test_any_digits_behind_the_word(digits: str) -> None:
     assert value(f"Your code is {digits}.") == digits
@@ -126,6 +130,7 @@ def test_any_digits_behind_the_word(digits: str) -> None:
     assert value(f"Ваш код {digits}, никому не сообщайте его") == digits
 
 
+@NO_HURRY
 @given(st.from_regex(r"[0-9]{4,8}", fullmatch=True))
 def test_any_digits_with_a_currency(digits: str) -> None:
     assert value(f"Code? {digits} EUR") == value(f"Code? $ {digits}") == value(digits + "₽") == ""
@@ -173,6 +178,7 @@ def test_a_word_of_the_lexicon_is_found_where_it_stands_alone() -> None:
             assert kind in token.kinds
 
 
+@NO_HURRY
 @given(TEXT)
 def test_words_are_found_from_left_to_right(text: str) -> None:
     end = 0

@@ -36,9 +36,12 @@ WORDS = {
     "other": """
         promo промо booking buchung gutschein rabat discount descuent descont scont slev indirim kupon
         coupon cupom cupon cupón voucher gift reserv prenotaz rezerw tracking rastre fidelit fidélit
-        loyalty fiscal ~post posta postc pošt ~zip ~area country ~bar ~qr swift
-        identifier ~claim ~short ~sort branch agent dealer merchant customer product ~item employee скидк знижк pocztow
-        почтов поштов הנחה خصم تخفیف پستی ไปรษณีย์ ส่วนลด クーポン 郵便 할인 쿠폰""",
+        loyalty fiscal posta pošt country ~qr swift скидк знижк pocztow почтов поштов
+        הנחה خصم تخفیف پستی ไปรษณีย์ ส่วนลด クーポン 郵便 할인 쿠폰""",
+    # The same, but only in front of a code word: "area code", and not "PIN baru".
+    "before": """
+        ~post ~zip ~area ~bar identifier ~claim ~short ~sort branch agent dealer merchant customer product
+        ~item employee""",
     "name": """
         booking reserv tracking buchung
         order invoice accoun ~acct~ a/c card referen référen reféren ~ref~ parcel shipment flight ~id~
@@ -67,7 +70,7 @@ WORDS = {
         ~lei~ ~tl~ ~kr~ ~kr. ~din. ~dinara~ ~дин~ ~ευρώ~ ~руб ~р~ ~р. ~грн~ ~тг~ ~теңге~ ~ლარი~ ש"ח ש״ח
         ~שקל ريال دينار درهم ریال تومان रुपये रुपए 元 円 원 ~đ~ đồng บาท""",
     "unit": """
-        % ~gb~ ~mb~ ~kb~ ~km~ ~min ~hr~ ~hrs~ ~hour ~day~ ~days~ ~sec ~мин ~хв ~point~ ~points~ ~punkte~
+        % ~jt~ ~juta~ ~gb~ ~mb~ ~kb~ ~km~ ~min ~hr~ ~hrs~ ~hour ~day~ ~days~ ~sec ~мин ~хв ~point~ ~points~ ~punkte~
         ~punktów~ ~puan~ ~puntos~ ~pontos~ ~punti~ ~балл ~бонус ~бал~ ~бала~ ~балів~ ~балов~ ~бали~ ~балі~
         ~miles~ ~mil ~kwh~ ~kcal~ ~steps~ 년 年 分 點 点 积分 ポイント 포인트 biten~ ile_biten~ numaralı nolu~
         no'lu no’lu végű~ endet~ で終わる 로_끝나는 पर_कॉल ~an_senden~ ~ansenden~ ~senden~""",

@@ -4,7 +4,7 @@
 One pass cuts the text into numbers and words (lexicon.py), a second weighs them. The rules:
 
  1. A candidate is 4 to 8 digits of any script, whole or as 123-456 or 123 456. Letters or more
-    digits directly before or after make it something else, but for "is" and "OTP" (OTP634809).
+    digits directly before or after make it something else, but for "is", "OTP", "code" and "PIN".
     Two letters or less and a dash before it are left out: G-, FB-, A1-.
  2. Doubtful candidates are a year, 1234-5678, 1 2 3 4 5 6, and 5 to 8 letters and digits mixed. Odd
     ones are 123-4567, 1234-567, 4 capitals and digits mixed, and 5 to 8 capitals with four
@@ -137,7 +137,9 @@ def _joined(text: str, tokens: list[Token]) -> list[Token]:
     joined: list[Token] = []
     for token in tokens:
         last = joined[-1] if joined else _NONE
-        other = ("other" in last.kinds and "code" in token.kinds) or ("code" in last.kinds and "other" in token.kinds)
+        other = ("code" in last.kinds and "other" in token.kinds) or (
+            "code" in token.kinds and not last.kinds.isdisjoint(("other", "before"))
+        )
         number = "code" in last.kinds and "number" in token.kinds
         if (other or number) and _pattern(_BETWEEN).fullmatch(text, last.end, token.start):
             joined[-1] = Token(last.start, token.end, frozenset(["name" if other else "code"]))
@@ -169,7 +171,7 @@ def _weighed(text: str, tokens: list[Token]) -> tuple[list[_Candidate], list[tup
                 candidates.append(_Candidate(code, start + shift, min(kinds), claimed))
         if "name" in kinds:
             name_end = end
-        elif not kinds & {"currency", "unit", "other", "ask", "nothing"}:
+        elif not kinds & {"currency", "unit", "other", "before", "ask", "nothing"}:
             name_end = -inf
     return candidates, words
 
