@@ -367,7 +367,7 @@ class BotApi:
 
     def _get_chat(self, params: Mapping[str, str]) -> Json:
         """https://core.telegram.org/bots/api#getchat"""
-        return {"result": self._find_chat(params.get("chat_id", "")).json()}
+        return {"result": self._find_chat(params.get("chat_id", "")).full_info()}
 
     def _send_chat_action(self, params: Mapping[str, str]) -> Json:
         """https://core.telegram.org/bots/api#sendchataction; that it refuses as sendMessage does is assumed."""

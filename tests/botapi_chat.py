@@ -31,6 +31,9 @@ DELIVERY: Refusals = {
     "no rights": (400, "Bad Request: not enough rights to send text messages to the chat"),
 }
 
+# https://core.telegram.org/bots/api#acceptedgifttypes
+GIFTS = ("unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels")
+
 
 @dataclass(frozen=True)
 class Chat:
@@ -48,6 +51,11 @@ class Chat:
         name = "first_name" if self.type == "private" else "title"
         forum = {"is_forum": True} if self.topics is not None else {}
         return {"id": self.id, name: self.title, **forum, "type": self.type}
+
+    def full_info(self) -> dict[str, Any]:
+        """getChat's answer with all that is never left out: https://core.telegram.org/bots/api#chatfullinfo"""
+        gifts = dict.fromkeys(GIFTS, self.type == "private")
+        return {**self.json(), "accent_color_id": 0, "max_reaction_count": 11, "accepted_gift_types": gifts}
 
     def check_access(self) -> None:
         """check_chat_access with AccessRights::Write."""
