@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ import steps
 from botapi import Chat, refusal, reset, too_many
 from conftest import pythons
 from homesim import sms
+from homesim.joining import MOST_OF_KEY
 from homesim.spool import Entry, Spool
 from rig import Rig, now
 from steps import Call, HookStep, Record, Step
@@ -74,6 +76,13 @@ OLD = [
 NOVEL = pdus.long_sms("Chapter one. " + "It rains. " * 410 + "The end.", "NOVEL", reference=9, time=pdus.TIME)
 LETTER = ["Part the first, ", "part the second."]
 HALVES = pdus.long_sms(LETTER, "LETTER", reference=5, time=pdus.TIME)
+THIRDS = pdus.long_sms([*LETTER, "the rest."], "LETTER", reference=5, time=pdus.TIME)
+FLOOD = [
+    pdus.deliver(f"<{number}>", "FLOOD", udh=[pdus.concat(7, 2, 1)], time=pdus.TIME + timedelta(seconds=number))
+    for number in range(MOST_OF_KEY + 3)
+]
+ALARM = pdus.deliver("Water in the cellar", "ALARM", scts="FF" * 7)
+UNTIMED = pdus.long_sms(["The pump ", "is broken"], "ALARM", reference=3, scts="FF" * 7)
 
 
 def _first(rig: Rig) -> None:
@@ -87,7 +96,16 @@ def _everything(rig: Rig) -> None:
     rig.stick.store("SM", None, CODE)
     for memory, part in zip(("ME", "SM"), LONG, strict=True):
         rig.stick.store(memory, None, part)
-    rig.stick.store("ME", None, BROKEN)
+    _store_named(rig, "ME", BROKEN)
+
+
+def _store_named(rig: Rig, memory: str, *texts: str) -> None:
+    """Without a time, and named by a run that was killed then: each run names them alike."""
+    spool = Spool(rig.state)
+    for number, text in enumerate(texts):
+        index = rig.stick.store(memory, None, text)
+        named = [sms.digest(text), f"20261122T11345{number}Z-{number:024}"]
+        spool.set_state("slots", spool.state("slots") | {f"{memory} {index}": named})
 
 
 def _folders(rig: Rig) -> None:
@@ -123,6 +141,32 @@ def _other_half(rig: Rig) -> None:
     assert rig.poll().returncode == 0
     assert "incomplete" in rig.api.text()
     rig.stick.store("SM", None, HALVES[1])
+
+
+def _another_third(rig: Rig) -> None:
+    """One part was told, another is to be."""
+    _folders(rig)
+    rig.stick.store("SM", None, THIRDS[0])
+    assert rig.poll().returncode == 0
+    Spool(rig.state).put("parts", Entry(sms.name([THIRDS[1]]), (THIRDS[1],), received=pdus.TIME.timestamp()))
+
+
+def _too_many(rig: Rig) -> None:
+    """Of one key: some were told, and some are when they are let go."""
+    _folders(rig)
+    for number, text in enumerate(FLOOD):
+        file = rig.state / "parts" / f"{sms.name([text])}.json"
+        file.write_text(json.dumps({"pdus": [text], "received": time.time(), "told": number != 1}))
+        file.chmod(0o600)
+
+
+def _untimed(rig: Rig) -> None:
+    _store_named(rig, "SM", ALARM, *UNTIMED)
+
+
+def _unnamed(rig: Rig) -> None:
+    _folders(rig)
+    rig.stick.store("SM", None, ALARM)
 
 
 def _refused(rig: Rig) -> None:
@@ -165,6 +209,11 @@ SCENARIOS = {
     "novel": Scenario(lambda rig: _spool(rig, *NOVEL), ["Chapter one.", "The end."]),
     "incomplete": Scenario(_half, LETTER[:1], poll="multipart_wait = 0", parts=1),
     "completed": Scenario(_other_half, ["".join(LETTER), f"{LETTER[0]}[…]"], poll="multipart_wait = 0"),
+    "later": Scenario(_another_third, [f"{LETTER[0]}[…]", f"[…]{LETTER[1]}[…]"], poll="multipart_wait = 0", parts=2),
+    "let go": Scenario(_too_many, ["<1>"], ("file",), parts=MOST_OF_KEY),
+    "untimed": Scenario(_untimed, ["Water in the cellar", "The pump is broken"], ("file", "command")),
+    # Its name has the time in it, so only the file that holds the name is the same in each run.
+    "unnamed": Scenario(_unnamed, ["Water in the cellar"], ("slots", "command")),
     "refused": Scenario(_refused, OLD_TEXTS[:1], refused=True),
     "limited": Scenario(_limited, OLD_TEXTS[:1]),
     # Its message has the time in its name, which no two runs share; so that is killed at in the other scenario.
@@ -228,7 +277,7 @@ def _cleared(rig: Rig, scenario: Scenario) -> list[str]:
     for folder, most in (("new", 0), ("parts", scenario.parts), ("tmp", 2), ("failed", int(scenario.refused))):
         if len(entries := rig.entries(folder)) > most:
             problems.append(f"left in {folder}/: {entries}")
-    if left := [key for key in ("delivered", "pin-tried") if (rig.state / key).exists()]:
+    if left := [key for key in ("delivered", "pin-tried", "telling", "slots") if (rig.state / key).exists()]:
         problems.append(f"state left: {left}")
     return problems
 
@@ -303,8 +352,8 @@ def _kind(step: Step) -> str:
     """A file operation of the spool, one in the run folder (the same in each scenario), a command, a request."""
     if isinstance(step, HookStep):
         return "hang-up" if step.text == "AT+CHUP" else step.kind
-    if re.search(r"home/(tmp/)?calls", step.path):
-        return "calls"
+    if own := re.search(r"home/(?:tmp/)?(calls|slots)", step.path):
+        return own[1]
     return "run file" if step.path.split("/")[0] == "run" else "file"
 
 
@@ -352,12 +401,14 @@ class Disk:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._synced: set[str] = set()  # files in tmp/ whose content is on disk
-        self._renamed: set[str] = set()  # in their folder, the folder not yet on disk
+        self._renamed: set[str] = set()  # in their folder, with all that is in them, the folder not yet on disk
         self.durable: set[str] = set()
 
     def see(self, call: Call) -> None:
         paths = [path.removeprefix(f"{self._root}/") for path in call.paths]
-        if call.name == "write":
+        if call.name == "openat" and "O_CREAT" in call.arguments and paths[0].startswith("seen/"):
+            self._renamed.add(paths[0])  # a mark is empty: where it stands is all there is of it
+        elif call.name == "write":
             self._synced.discard(paths[0])
         elif call.name == "fsync":
             self._synced.add(paths[0])
@@ -373,12 +424,16 @@ class Disk:
 
 @pytest.fixture(scope="module")
 def recorded() -> tuple[Record, dict[tuple[str, int], str], Path]:
-    """One record, what was on the stick before, and where its spool was."""
+    """One record, the names of what was on the stick before, and where its spool was."""
     scenario = SCENARIOS["everything"]
     with scenario.rig() as rig:
         scenario.make(rig)
-        stored = rig.stick.stored()
-        return steps.record(rig), stored, rig.state
+        named: dict[str, Any] = Spool(rig.state).state("slots")
+        names = {
+            (memory, index): str(named[f"{memory} {index}"][1]) if f"{memory} {index}" in named else sms.name([text])
+            for (memory, index), text in rig.stick.stored().items()
+        }
+        return steps.record(rig), names, rig.state
 
 
 def _seen_by(disk: Disk, calls: Sequence[Call], root: Path) -> Iterable[Call]:
@@ -392,16 +447,16 @@ def _seen_by(disk: Disk, calls: Sequence[Call], root: Path) -> Iterable[Call]:
 def test_an_sms_is_on_disk_before_it_is_deleted(
     recorded: tuple[Record, dict[tuple[str, int], str], Path],
 ) -> None:
-    record, stored, root = recorded
+    record, names, root = recorded
     disk, memory, deleted = Disk(root), "", 0
     for call in _seen_by(disk, record.calls, root):
         if call.name == "write" and (selected := re.search(r'AT\+CPMS=\\"(\w+)\\"', call.arguments)):
             memory = selected[1]
         if call.name == "write" and (delete := re.search(r"AT\+CMGD=(\d+)", call.arguments)):
-            name = sms.name([stored[memory, int(delete[1])]])
+            name = names[memory, int(delete[1])]
             assert {f"new/{name}.json", f"parts/{name}.json"} & disk.durable, f"{name} is deleted too early"
             deleted += 1
-    assert deleted == len(stored)
+    assert deleted == len(names)
 
 
 def test_an_attempt_is_on_disk_before_its_request_goes_out(

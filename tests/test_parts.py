@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import pdus
 from homesim import pdu, sms
-from homesim.intake import Intake
+from homesim.joining import Joining
 from homesim.parts import NEAR, Group, Part, gather
 from homesim.spool import Entry, Spool
 
@@ -245,7 +245,9 @@ def arrive(spool: Spool, *texts: str) -> None:
     for text in texts:
         if not spool.known(name := sms.name([text])):
             spool.put("parts", Entry(name, (text,), received=time.time()))
-    Intake(spool, multipart_wait=600).join()
+    joining = Joining(spool, wait=600)
+    while joining.behind():
+        joining.step()
 
 
 def _fast() -> str | None:

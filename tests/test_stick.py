@@ -751,7 +751,7 @@ def test_gammu_reads_and_deletes(tmp_path: Path) -> None:
     stick.store("SM", 0, A)
     stick.store("ME", 4, B)
     with PtyPort(stick, tmp_path / "sms") as port:
-        command = [sys.executable, "-c", GAMMU, port.path]
+        command = [sys.executable, "-c", GAMMU, str(port.path)]
         result = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False)
     assert result.returncode == 0, result.stderr.decode()
     found = json.loads(result.stdout)

@@ -98,10 +98,10 @@ class Delivery:
         return list(islice(filter(None, due), 1))
 
     def _drafts(self, entry: Entry) -> Sequence[Draft]:
-        notes = ["complete now"] * entry.told + [message.REPEAT] * (entry.name in self._doubtful)
+        notes = [message.REPEAT] * (entry.name in self._doubtful)
         if entry.alert:
             return message.render_alert(entry.alert, self._modem.name, notes, entry.copy)
-        return message.render(sms.read(entry.pdus), self._modem.name, notes)
+        return message.render(sms.read(entry.pdus), self._modem.name, notes, told=entry.told)
 
     def _open(self) -> bool:
         """Whether the way to Telegram is open; if it was not, that is asked without putting a message in doubt."""
@@ -152,8 +152,8 @@ class Delivery:
         """They are in the chat. With several, a kill half-way must not bring the other half again."""
         if len(names) > 1:
             self._spool.set_state("delivered", dict.fromkeys(names, True))
+        self._spool.done(*names)
         for name in names:
-            self._spool.done(name)
             self._doubtful.pop(name, None)
         self._backlog.drop(names)
         self._suspects.clear([*names, *[PACK] * (len(names) > 1)])
@@ -162,8 +162,7 @@ class Delivery:
 
     def _clear_delivered(self) -> None:
         if delivered := self._spool.state("delivered"):
-            for name in delivered:
-                self._spool.done(name)
+            self._spool.done(*delivered)
             self._spool.set_state("delivered", {})
 
     def _refused(self, batch: Sequence[Letter], reason: str, begun: float) -> bool:

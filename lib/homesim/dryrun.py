@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import sys
+import time
 
 from homesim import message, pdu, run, sms
 from homesim.config import Config
 from homesim.config import Modem as Settings
 from homesim.entry import order
 from homesim.errors import EXIT_OK, TryAgain
-from homesim.modem import Modem
+from homesim.modem import Modem, Stored
 from homesim.parts import Part, gather
+from homesim.residence import Residence
 from homesim.spool import Spool
 
 LIMIT = 90.0  # seconds after which the kernel ends it
@@ -23,16 +25,18 @@ def dry_run(settings: Config, modem: Settings) -> int:
     waiting = [entry for entry in spool.entries("new") if not spool.sent(entry.name)]
     for entry in sorted(waiting, key=lambda entry: order(entry.name, entry.received)):
         alert = message.render_alert(entry.alert, modem.name, copy=entry.copy) if entry.alert else []
-        _show(f"waits in {spool.root}/new", alert or _drafts(entry.pdus, modem))
+        _show(f"waits in {spool.root}/new", alert or _drafts(entry.pdus, modem, told=entry.told))
     if not run.Turn(settings.paths.run, modem.name).take(wait=0):
         print(f"{modem.name}: another run holds the lock, so the stick is not read")
         return EXIT_OK
     found = _on_stick(modem)
-    fresh = {sms.name([text]): text for text in found if not spool.known(sms.name([text]))}
-    parts = [Part(e.name, e.pdus[0], e.received) for e in spool.entries("parts")]
+    residence = Residence(spool)
+    named = {residence.name(stored): stored.pdu for stored in found}
+    fresh = {name: text for name, text in named.items() if not spool.known(name)}
+    parts = [Part(e.name, e.pdus[0], e.received) for e in spool.entries("parts") if e.pdus]
     for name, text in fresh.items():
         if (part := pdu.decode(text).part) and part.total > 1:
-            parts.append(Part(name, text, 0))
+            parts.append(Part(name, text, time.time()))
         else:
             _show("is on the stick", _drafts((text,), modem))
     for group in gather(parts):
@@ -42,17 +46,17 @@ def dry_run(settings: Config, modem: Settings) -> int:
     return EXIT_OK
 
 
-def _on_stick(settings: Settings) -> list[str]:
+def _on_stick(settings: Settings) -> list[Stored]:
     modem = Modem(settings)
     sim = modem.probe()
     if sim != "READY":  # it tries no PIN either
         raise TryAgain(settings.device, f"the SIM is not ready ({sim})")
     modem.open()
-    return [stored.pdu for stored in modem.stored(modem.memories())]
+    return modem.stored(modem.memories())
 
 
-def _drafts(pdus: tuple[str, ...], modem: Settings) -> list[message.Draft]:
-    return message.render(sms.read(pdus), modem.name)
+def _drafts(pdus: tuple[str, ...], modem: Settings, *, told: bool = False) -> list[message.Draft]:
+    return message.render(sms.read(pdus), modem.name, told=told)
 
 
 def _show(state: str, drafts: list[message.Draft]) -> None:

@@ -68,12 +68,12 @@ def clean(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def render(message: sms.Message, modem: str, notes: Iterable[str] = ()) -> list[Draft]:
-    """The drafts of one SMS, more than one when it is too long."""
+def render(message: sms.Message, modem: str, notes: Iterable[str] = (), *, told: bool = False) -> list[Draft]:
+    """The drafts of one SMS, more than one when it is too long; `told`: other parts of it were forwarded before."""
     sender = " ".join(clean(message.sender).split()) or "(no sender)"
     text = clean(message.text)
     code = otp.find(text) if message.kind in ("sms", "silent") else None
-    footer = " · ".join([modem, _time(message.time), *_special(message), *notes])
+    footer = " · ".join([modem, _time(message.time), *_special(message, told=told), *notes])
     return _split(sender, text if text.strip() else "(empty)", footer, code)
 
 
@@ -99,14 +99,22 @@ def _time(time: datetime | None) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S %Z}" if time else "no valid time"
 
 
-def _special(message: sms.Message) -> Iterator[str]:
+def _special(message: sms.Message, *, told: bool) -> Iterator[str]:
     if message.kind in _SPECIAL:
         yield _SPECIAL[message.kind]
     if message.flash:
         yield "flash"
-    if message.missing:
-        parts = ", ".join(map(str, message.missing[:5])) + (", …" if len(message.missing) > 5 else "")
-        yield f"incomplete: part {parts} of {message.total} is missing"
+    if message.missing and told:
+        came = sorted({*range(1, message.total + 1)}.difference(message.missing))
+        yield f"incomplete: part {_first_few(came)} of {message.total} came later"
+    elif message.missing:
+        yield f"incomplete: part {_first_few(message.missing)} of {message.total} is missing"
+    elif told:
+        yield "complete now"
+
+
+def _first_few(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers[:5])) + (", …" if len(numbers) > 5 else "")
 
 
 def _split(sender: str, text: str, footer: str, code: otp.Code | None) -> list[Draft]:

@@ -162,12 +162,16 @@ class Modem:
 
         What came of it the next list shows: sticks say OK and keep it, or ERROR and have deleted it.
         """
-        if self._selected != sms.memory:
-            self._select(sms.memory)
-        if self._read(sms.index) != sms.pdu:
+        if not self.holds(sms):
             return False
         self._at(f"AT+CMGD={sms.index}")
         return True
+
+    def holds(self, sms: Stored) -> bool:
+        """Whether the slot holds this very SMS, or one that is the same to the octet."""
+        if self._selected != sms.memory:
+            self._select(sms.memory)
+        return self._read(sms.index) == sms.pdu
 
     def hang_up(self) -> bool:
         """Reject what rings. TS 27.007 6.5, else V.250 6.3.6, which on a Huawei may end data calls only."""

@@ -25,6 +25,7 @@ from homesim.delivery import Delivery
 from homesim.dryrun import dry_run
 from homesim.errors import EXIT_OK, HomesimError
 from homesim.intake import Intake
+from homesim.joining import Joining
 from homesim.modem import Stuck
 from homesim.spool import Spool
 from homesim.status import Status
@@ -106,7 +107,8 @@ class _Run:
         self._spool = spool
         self._wake = threading.Event()
         self._delivery = Delivery(self._spool, settings.telegram, self._modem)
-        intake = Intake(self._spool, settings.poll.multipart_wait)
+        self._joining = Joining(self._spool, settings.poll.multipart_wait)
+        intake = Intake(self._spool, self._joining)
         self._watch = Watch(self._modem, self._spool, intake, self._status, self._wake, once=once)
         self._clock = clock
         self._once = once
@@ -119,19 +121,24 @@ class _Run:
         again = 0.0  # not before Telegram may be tried again
         while True:
             ended = not self._watch.is_alive()
-            if time.monotonic() >= again or ended:
-                try:
+            failure = self._watch.failure()
+            over = not self._once and self._clock.over(self._turn.successor)
+            try:
+                if ended or failure:  # what waits for its missing parts waits for no stick
+                    self._joining.step()
+                if time.monotonic() >= again or ended:
                     again = time.monotonic() + (self._delivery.send_waiting(until) or 0)
-                except HomesimError as error:  # the disk takes nothing
-                    return self._end(error)
-            if ended:
+            except HomesimError as error:  # the disk takes nothing
+                return self._end(error)
+            if ended and (over or time.monotonic() >= until or not self._joining.behind()):
                 return self._end(self._watch.problem)
-            if failure := self._watch.failure():
+            if failure:
                 return self._end(failure)
-            if not self._once and self._clock.over(self._turn.successor):
+            if over:
                 self._watch.leave()
             self._report()
-            self._wake.wait(TICK)
+            if not ended:
+                self._wake.wait(TICK)
             self._wake.clear()
 
     def _end(self, problem: BaseException | None) -> int:

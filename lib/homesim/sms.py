@@ -32,14 +32,23 @@ def name(pdus: Iterable[str]) -> str:
 
     The service centre's own address is left out: a message that the network repeats may come another way.
     """
-    smses = {_hash(text): pdu.decode(text).time for text in pdus}
-    digest = hashlib.sha256("".join(sorted(smses)).encode()).hexdigest()
-    times = [time.astimezone(UTC) for time in smses.values() if time]
-    stamp = min(times).strftime("%Y%m%dT%H%M%SZ") if times else "00000000T000000Z"
-    return f"{stamp}-{digest[:24]}"
+    smses = {digest(text): pdu.decode(text).time for text in pdus}
+    times = [time for time in smses.values() if time]
+    return named(stamp(min(times)) if times else "00000000T000000Z", smses)
 
 
-def _hash(text: str) -> str:
+def named(begin: str, what: Iterable[str]) -> str:
+    """A name that ends in a hash of `what`, in whatever order that comes."""
+    return f"{begin}-{hashlib.sha256(''.join(sorted(what)).encode()).hexdigest()[:24]}"
+
+
+def stamp(time: datetime) -> str:
+    """How names begin, so that they sort by time."""
+    return f"{time.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def digest(text: str) -> str:
+    """A hash of one SMS, whichever way it came."""
     try:
         what = pdu.tpdu(text)
     except ValueError:

@@ -7,8 +7,8 @@
 Invariants: a file is in its folder whole or not at all (written in tmp/, fsynced, renamed, the folder
 fsynced). An entry's name says what it is (sms.name), so the same SMS read twice is the same file. An entry
 leaves new/ only after its mark is in seen/ or its copy in failed/; one that is in new/ and seen/ was sent.
-Names begin with the SMSC time: a sorted listing is the order of sending, but for what is of one second. Only what
-is named like an entry is one: what an editor leaves beside it is neither counted nor touched.
+Names begin with the SMSC time (residence.py: or our own): a sorted listing is the order of sending, but for what is
+of one second. Only what is named like an entry is one: what an editor leaves beside it is neither counted nor touched.
 """
 
 from __future__ import annotations
@@ -112,20 +112,23 @@ class Spool:
             with _writing(self.root / folder) as path:
                 _sync(path)
 
-    def mark(self, name: str) -> None:
-        """Remember without its text that this message needs nothing more."""
-        if not self.sent(name):
-            self._write(self.root / "seen" / name, "")
+    def mark(self, *names: str) -> None:
+        """Remember without their text that these need nothing more. An empty file is durable when its folder is."""
+        with _writing(self.root / "seen") as folder:
+            for name in names:
+                os.close(os.open(folder / name, os.O_WRONLY | os.O_CREAT, 0o600))
+            _sync(folder)
 
     def remove(self, folder: str, name: str) -> None:
         """Not durable, and need not be: who removes has marked or copied it before, and looks there first."""
         with _writing(self.root / folder / f"{name}.json") as path:
             path.unlink(missing_ok=True)
 
-    def done(self, name: str) -> None:
-        """Telegram has it."""
-        self.mark(name)
-        self.remove("new", name)
+    def done(self, *names: str) -> None:
+        """Telegram has them."""
+        self.mark(*names)
+        for name in names:
+            self.remove("new", name)
 
     def fail(self, entry: Entry, reason: str) -> None:
         """Telegram will never take it as it is."""

@@ -23,6 +23,7 @@ from homesim.status import Status
 
 LOOK, LIST, ASK = 1.0, 5.0, 60.0  # seconds between counts, full lists, questions about the network
 VAIN = 5  # notices in a row that brought nothing: then the stick's notices do not hurry us any more
+GIVE_WAY = 0.1  # seconds that belong to the sending thread when there are many parts to work on
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,6 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         try:
-            self._intake.join_when_due(self._wake)  # parts whose time is over do not wait for a dead stick
             self._watch()
         except BaseException as error:  # handed to the main thread, which tells failures from bugs
             self.problem = error
@@ -82,10 +82,11 @@ class Watch(threading.Thread):
             self._wait(modem)
 
     def _wait(self, modem: Modem) -> None:
-        """Until it is time for a look; calls are attended to meanwhile."""
+        """Until it is time for a look; calls and parts that wait are attended to meanwhile."""
         until = time.monotonic() + LOOK
         while not ((self._noticed and self._vain < VAIN) or self._leaving) and (rest := until - time.monotonic()) > 0:
-            if self._stir.wait(rest):
+            behind = self._intake.join(self._wake)
+            if self._stir.wait(min(rest, GIVE_WAY) if behind else rest):
                 self._stir.clear()
                 self._reception.attend(modem)
 
