@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -78,7 +78,7 @@ class Joining:
             return None
         names = [self._unread.pop() for _ in range(min(BATCH, len(self._unread)))]
         keys = dict.fromkeys(self._take_up(part) for part in map(self._load, names) if part)
-        return True in [self._join(key, None) for key in keys]
+        return True in [self._join(key, None) for key in keys if _may_be_whole(self._parts[key].values())]
 
     def _look(self) -> bool | None:
         """Some of the keys of which a part has come, or that are due."""
@@ -211,6 +211,11 @@ def _due(group: Group, wait: float) -> float:
     begun = min(part.received for part in group.parts)
     waits = (max(wait, min(part.received - begun, DAY)) + part.received for part in group.parts if not part.told)
     return min(waits, default=newest + KEEP)
+
+
+def _may_be_whole(parts: Collection[Part]) -> bool:
+    """Whether there is a part for each number, of whichever message."""
+    return len({part.number for part in parts}) == next(iter(parts)).total
 
 
 def _name(parts: Sequence[Part]) -> str:
