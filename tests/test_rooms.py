@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
+import tomllib
 
 import pytest
 
@@ -66,6 +68,15 @@ def test_a_script_has_no_logic(script: object) -> None:
     lines = (ROOT / "bin" / str(script)).read_text().splitlines()
     assert len(lines) < 10
     assert lines[0] == "#!/usr/bin/python3"
+
+
+def test_what_it_needs_stands_in_one_place() -> None:
+    """pyproject.toml is no package's: it would promise that pip can install it."""
+    assert set(tomllib.loads((ROOT / "pyproject.toml").read_text())) == {"tool"}
+    others = set().union(*(imported(module)[1] for module in MODULES)) - sys.stdlib_module_names
+    assert others == {"gammu", "requests", "urllib3", "filelock", "tomli"}
+    installed = re.findall(r"python3-(\w+)", (ROOT / "lib" / "install.sh").read_text())
+    assert set(installed) == others - {"urllib3", "tomli"}  # requests brings the one, Python itself the other
 
 
 def test_every_source_file_says_its_licence() -> None:

@@ -14,7 +14,7 @@ from homesim.errors import ConfigError, ConfigErrors, UsageError
 
 try:
     import tomllib
-except ModuleNotFoundError:  # Python 3.10 and older
+except ModuleNotFoundError:  # Python 3.10 and older: tomllib is tomli in the standard library
     import tomli as tomllib  # type: ignore[no-redef]
 
 DEFAULT_PATH = Path("/etc/homesim/config.toml")
