@@ -63,6 +63,7 @@ class FileWatch:
             return
         with self._catching_up:
             self._caught_up.clear()
+            self.check()  # nobody will say any more that it has caught up
             (self._marker / "now").write_text("")
             is_done = self._caught_up.wait(PATIENCE)
         self.check()

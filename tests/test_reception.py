@@ -73,7 +73,7 @@ def test_a_call_is_rejected_and_told_and_stalls_nothing(python: str, profile: st
     with Rig(python, profile=profile) as rig, rig.lingering():
         for line in STALL[:2]:
             rig.stick.say(line)
-        call = rig.stick.call(ANNA)
+        call = rig.stick.call(ANNA, every=60)
         [text] = wait_for_calls(rig, 1)
         assert re.fullmatch(
             rf"\{ANNA} called at \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d \S+, rang for \d+ s, rejected\nhome", text
@@ -126,7 +126,7 @@ def test_the_caller_s_number_may_be_withheld_unknown_or_late(rig: Rig) -> None:
 def test_without_clip_it_is_rejected_at_its_second_ring(rig: Rig) -> None:
     rig.stick.faults.on("CLIP", Trouble(answer="ERROR"))
     with rig.lingering():
-        call = rig.stick.call(ANNA, every=0.5)
+        call = rig.stick.call(ANNA, every=2)
         assert "Unknown number called" in wait_for_calls(rig, 1)[0]
         assert call.over.wait(PATIENCE)
         assert (call.rejected, call.rung) == (True, 2)
@@ -198,7 +198,7 @@ class TestHangingUp:
     def test_ath_where_chup_is_refused(self, rig: Rig) -> None:
         rig.stick.faults.on(r"CHUP$", Trouble(answer="ERROR"))
         with rig.lingering():
-            call = rig.stick.call(ANNA)
+            call = rig.stick.call(ANNA, every=60)
             assert "rejected" in wait_for_calls(rig, 1)[0]
             assert call.over.wait(PATIENCE)
             assert call.rung == 1
