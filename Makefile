@@ -30,7 +30,7 @@ help:
 	@echo 'make soak-vm     a day in an hour there: 200 SMS, random faults'
 	@echo 'make break-vm    make test-vm with what each case is there for broken: each must fail'
 	@echo 'make check       ruff, mypy --strict, the rules of the rooms'
-	@echo 'make bench       homesim, gammu-smsd and smstools side by side (about a quarter of an hour)'
+	@echo 'make bench       homesim, gammu-smsd and smstools side by side (about twenty minutes)'
 	@echo 'make clean       remove what these have made'
 
 install uninstall purge:

@@ -20,7 +20,9 @@ import urllib.parse
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -38,6 +40,8 @@ PROBES = 0.3, 0.8  # seconds after cron's tick at which an SMS arrives in any ca
 CALLS = 3  # in a period: each 20 s of cron's minute
 PATIENCE = 60.0  # seconds after the last arrival until what is not there is lost
 SEED = 2
+SETTLED = 2.0  # seconds after the first question for SMS: it has found none, and rests
+AT_ONCE = 5  # daemons that wait for their first SMS: they do nothing else, and cron's homesim goes alone
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class Extent:
     messages: int
     minutes: float  # periods over which they arrive
     idle: float  # seconds without an SMS
+    first: int  # SMS, each the first of a run
     drain: int
     backlog: int
     warm_up: float = 3.0  # seconds that a daemon gets after its first look at the memories
@@ -86,6 +91,7 @@ class Result:
     system: System
     idle: Idle
     arrivals: Arrivals
+    first: Arrivals
     drain: float | None  # seconds, infinite: not all came within PATIENCE; None: not measured
     own: float  # of one core, what stick, stand-in and measuring took while SMS arrived
     backlog: Backlog | None = None
@@ -135,10 +141,10 @@ def sms(serial: int) -> str:
 
 
 def measure(system: System, extent: Extent) -> Result:
-    """Start, wait without SMS, let them arrive; then on another stick drain a full SIM."""
+    """Start, wait without SMS, let them arrive; then on other sticks the first SMS of a run, and a full SIM."""
     with lab() as here, system.running(here.place) as family:
         if system.every is None:
-            here.stick.wait_for(lambda stick: any("+CPMS" in c.text for c in stick.commands), timeout=60)
+            _looked(here)
             time.sleep(extent.warm_up)
             idle = _idle(family, time.monotonic(), extent.idle)
         else:
@@ -147,7 +153,36 @@ def measure(system: System, extent: Extent) -> Result:
         arrivals = _arrivals(here, family, extent)
         own = (time.process_time() - before[0]) / (time.monotonic() - before[1])
     slow = extent.smoke and system.every is None
-    return Result(system, idle, arrivals, None if slow else _drain(system, extent.drain), own)
+    first = measure_first(system, extent.first)
+    return Result(system, idle, arrivals, first, None if slow else _drain(system, extent.drain), own)
+
+
+def _looked(here: Lab) -> None:
+    here.stick.wait_for(lambda stick: any("+CPMS" in c.text for c in stick.commands), timeout=PATIENCE)
+
+
+def measure_first(system: System, count: int) -> Arrivals:
+    """What people have, one SMS now and then: it comes to a run that has found nothing yet, at any moment between two
+    looks. Each on a stick of its own.
+    """
+    dice = random.Random(SEED)
+    moments = [dice.uniform(0, system.look) for _ in range(count)]
+    with ThreadPoolExecutor(AT_ONCE if system.every is None else 1) as pool:
+        alone = list(pool.map(partial(_first, system), moments))
+    return Arrivals(
+        latencies=tuple(sorted(latency for one in alone for latency in one.latencies)),
+        lost=sum(one.lost for one in alone),
+        repeated=sum(one.repeated for one in alone),
+        resident=max(one.resident for one in alone),
+        failures=tuple(code for one in alone for code in one.failures),
+    )
+
+
+def _first(system: System, moment: float) -> Arrivals:
+    with lab() as here, system.running(here.place) as family:
+        _looked(here)
+        time.sleep(SETTLED + moment)
+        return _deliver(here, family, [0.0], grace=0)
 
 
 def measure_calls(system: System, extent: Extent) -> Arrivals:
@@ -198,16 +233,21 @@ def schedule(extent: Extent) -> list[float]:
 
 
 def _arrivals(here: Lab, family: Family, extent: Extent) -> Arrivals:
+    return _deliver(here, family, schedule(extent), extent.grace)
+
+
+def _deliver(here: Lab, family: Family, offsets: Sequence[float], grace: float) -> Arrivals:
+    """SMS at these seconds from now, and what comes of them; `grace`: in which a repeat may still come."""
     begin = time.monotonic()
     arrived: list[float] = []
     resident = 0.0
-    for serial, offset in enumerate(schedule(extent)):
+    for serial, offset in enumerate(offsets):
         time.sleep(max(0.0, begin + offset - time.monotonic()))
         arrived.append(time.monotonic())
         here.stick.deliver(sms(serial))
         resident = max(resident, family.resident())
     here.wait_for(len(arrived), PATIENCE)
-    time.sleep(extent.grace)
+    time.sleep(grace)
     accepted = here.accepted()
     return Arrivals(
         latencies=tuple(sorted(accepted[serial] - arrived[serial] for serial in accepted)),

@@ -17,7 +17,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -48,6 +48,7 @@ class System:
     program: str
     version: tuple[str, ...]  # the command that prints it
     configure: Callable[[Place], list[str]]  # writes the configuration; the command to start
+    look: float  # seconds from one look at the stick to the next, when nothing comes
     every: float | None = None
 
     def installed(self) -> bool:
@@ -194,6 +195,7 @@ def homesim(python: str, period: float) -> System:
         program=python,
         version=(python, "-c", _VERSIONS),
         configure=partial(_homesim, python, linger),
+        look=1.0,
         every=period,
     )
 
@@ -238,7 +240,7 @@ def _folders(place: Place, *names: str) -> str:
     return "\n".join(f"{name} = {place.folder / name}/" for name in names)
 
 
-def _gammu_smsd(place: Place) -> list[str]:
+def _gammu_smsd(lines: str, place: Place) -> list[str]:
     # gammu-smsd(7), RunOnReceive: the text of a one-part message is in the environment
     hook = _script(place.folder / "received", f"printf %s \"$SMS_1_TEXT\" | {_curl(place)}")
     config = place.folder / "gammu-smsdrc"
@@ -251,17 +253,28 @@ service = files
 logfile = {place.folder / "smsd.log"}
 runonreceive = {hook}
 {_folders(place, "inboxpath", "outboxpath", "sentsmspath", "errorsmspath")}
+{lines}
 """)
     return ["gammu-smsd", "--config", str(config)]
 
 
 GAMMU_SMSD = System(
     name="gammu-smsd",
-    settings="files backend, `at115200`, `RunOnReceive` with curl; CommTimeout 30 s, ReceiveFrequency 15 s, "
-    "LoopSleep 1 s (its defaults)",
+    settings="files backend, `at115200`, `RunOnReceive` with curl, all else default: CommTimeout 30 s, "
+    "ReceiveFrequency 15 s, LoopSleep 1 s",
     program="gammu-smsd",
     version=("gammu-smsd", "--version"),
-    configure=_gammu_smsd,
+    configure=partial(_gammu_smsd, ""),
+    look=15.0,
+)
+
+_QUICK = "commtimeout = 1\nreceivefrequency = 1"
+GAMMU_SMSD_QUICK = replace(
+    GAMMU_SMSD,
+    name="gammu-smsd, two lines",
+    settings="the same with `CommTimeout = 1` and `ReceiveFrequency = 1`, for who knows of them",
+    configure=partial(_gammu_smsd, _QUICK),
+    look=1.0,
 )
 
 
@@ -277,6 +290,7 @@ infofile = {place.folder / "smsd.working"}
 pidfile = {place.folder / "smsd.pid"}
 eventhandler = {handler}
 incoming_utf8 = yes
+delaytime = 1
 [GSM1]
 device = {place.port}
 incoming = high
@@ -287,9 +301,10 @@ memory_start = 0
 
 SMSTOOLS = System(
     name="smstools3",
-    settings="`incoming = high`, event handler with curl, delaytime 10 s (the default); `memory_start = 0`, because "
-    "the stick counts its slots from 0 and the default, 1, never reads the first",
+    settings="`incoming = high`, event handler with curl, and `delaytime = 1` instead of 10 s; `memory_start = 0`, "
+    "where the stick's slots begin: with the default, 1, it reads slot 0 too, but after all others, some 10 s later",
     program="smsd",
     version=("smsd", "-V"),
     configure=_smstools,
+    look=1.0,
 )
