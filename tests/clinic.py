@@ -12,6 +12,7 @@ import subprocess
 from typing import Any
 
 import pdus
+from patience import PATIENCE
 from rig import BIN, ROOT, Rig, now
 from sysfs_tree import Device, SysfsTree
 
@@ -49,7 +50,7 @@ class Clinic(Rig):
     def health(self, *arguments: str, **options: Any) -> int:
         """Run bin/health to its end; its exit code. A run of it prints nothing without a terminal."""
         process = self.start_health(*arguments, **options)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=PATIENCE)
         assert out + err == "", out + err
         return process.returncode
 

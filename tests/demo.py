@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     with Rig(sys.executable, profile=arguments.profile, latency=0.02) as rig:
         print(f"An emulated Huawei {arguments.profile} is plugged in. bin/poll watches it, as cron would start it.\n")
-        with rig.lingering(60):
+        with rig.lingering():
             for words, parts, mark in arrivals():
                 _arrive(rig, words, parts, mark)
             rig.stick.wait_for(lambda stick: not stick.stored())
@@ -58,7 +58,7 @@ def _arrive(rig: Rig, words: str, parts: list[str], mark: str) -> None:
     def there(api: BotApi) -> bool:
         return any(mark in sent.text for sent in api.sent)
 
-    rig.api.wait_for(there, timeout=30)
+    rig.api.wait_for(there)
     sent = next(sent for sent in rig.api.sent if mark in sent.text)
     print(f"--- {words}{count}: in the chat {sent.time - before:.2f} s after it reached the stick")
     print(show(sent), end="\n\n")

@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from patience import PATIENCE
 from rig import Rig
 
 PHASES = ("received", "done", "answered")  # of a command and of a request, in their order
@@ -232,7 +233,7 @@ def _strace(rig: Rig, log: Path, options: str, path: str) -> int:
     only = f'-P "{path}"' if path else ""
     program = f'exec strace -D -q -o "{log}" {options} {only} "$@"'
     process = rig.start("--linger", "0", command=("sh", "-c", program, "sh"))
-    process.communicate(timeout=60)  # strace holds the pipes too
+    process.communicate(timeout=PATIENCE)  # strace holds the pipes too
     return process.pid
 
 
@@ -249,10 +250,10 @@ class _Killer:
     def on(self, phase: str, _: object) -> None:
         self._count += phase == PHASES[0]
         if self._count == self._step.nth and phase == PHASES[0] != self._step.phase:
-            assert self._started.wait(30)
+            assert self._started.wait(PATIENCE)
             self.process.send_signal(signal.SIGSTOP)  # or it may have ended before the answer is through
         if self._count == self._step.nth and phase == self._step.phase and not self.struck:
-            assert self._started.wait(30)
+            assert self._started.wait(PATIENCE)
             self.struck = True
             self.process.kill()
             self.process.wait()
@@ -272,9 +273,9 @@ def _kill_from_hook(rig: Rig, step: HookStep) -> bool:
         rig.api.on_request = killer.on
     process = rig.start("--linger", "0")
     killer.aim(process)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     if killer.struck:
-        assert killer.over.wait(30), f"{step}: never served to its end"
+        assert killer.over.wait(PATIENCE), f"{step}: never served to its end"
     rig.stick.on_command = rig.api.on_request = None
     return killer.struck
 

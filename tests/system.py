@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from homesim.status import Status, boottime
+from patience import PATIENCE
 from pty_port import PtyPort
 from rig import BIN, ROOT, Rig
 from stick import Stick
@@ -143,7 +144,7 @@ class System:
         command = [*wrap, self.rig.python, "-c", PROGRAM, str(BIN.parent / "lib"), str(self.root), *arguments]
         if "--config" not in arguments:
             command += ["--config", str(self.rig.config)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
+        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False, **options)
 
     def findings(self, *arguments: str, wrap: tuple[str, ...] = (), **options: Any) -> list[dict[str, Any]]:
         run = self.doctor("--json", *arguments, wrap=wrap, **options)

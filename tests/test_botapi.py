@@ -19,6 +19,7 @@ import botapi
 from botapi import BotApi, Chat, Fault, Sent
 from botapi_chat import BURST, Buckets
 from botapi_text import ApiError
+from patience import PATIENCE
 
 Post = Callable[..., requests.Response]
 BEGINNING = "entity beginning at UTF-16 offset"
@@ -45,7 +46,7 @@ def send(api: BotApi, session: requests.Session) -> Post:
     def post(text: str | None = "hello", **fields: Any) -> requests.Response:
         body = {"chat_id": api.chat_id, "text": text, **fields}
         body = {name: value for name, value in body.items() if value is not None}
-        return session.post(method_url(api), json=body, timeout=5, allow_redirects=False)
+        return session.post(method_url(api), json=body, timeout=PATIENCE, allow_redirects=False)
 
     return post
 
@@ -55,7 +56,7 @@ def method_url(api: BotApi, method: str = "sendMessage") -> str:
 
 
 def call(api: BotApi, method: str, **params: Any) -> Any:
-    return requests.post(method_url(api, method), data=params, timeout=15).json()
+    return requests.post(method_url(api, method), data=params, timeout=PATIENCE).json()
 
 
 def assert_refused(answer: requests.Response, code: int, description: str) -> None:
@@ -702,7 +703,7 @@ def test_down_cuts_what_is_under_way(api: BotApi, send: Post) -> None:
     api.wait_for(lambda api: len(api.requests) == 1)
     api.down()
     assert pending()
-    assert ended.wait(10)
+    assert ended.wait(PATIENCE)
 
 
 def test_faults_come_in_order_and_times(api: BotApi, send: Post) -> None:
@@ -770,7 +771,7 @@ def test_command_line() -> None:
         assert requests.post(f"{url}/bot1:{'A' * 35}/sendMessage", data=fields).json()["ok"]
         assert [program.stdout.readline() for _ in range(2)] == ["\n", "│ héllo\n"]
         program.send_signal(signal.SIGINT)
-        assert program.wait(10) == 0
+        assert program.wait(PATIENCE) == 0
 
 
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ import pytest
 from homesim import message, sms
 from homesim.parts import Part, gather
 from homesim.pdu import decode
+from patience import PATIENCE
 from rig import ROOT
 
 CORPUS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "corpus.json").read_text())
@@ -107,7 +108,7 @@ def test_is_read_and_deleted_through_libgammu(python: str, tmp_path: Path) -> No
     cases = [(case["name"], [text for text in case["pdus"] if _hex(text)]) for case in CORPUS]
     arguments = [python, "-c", READER, str(ROOT / "lib"), str(ROOT / "tests"), str(tmp_path / "sms")]
     done = subprocess.run(
-        arguments, input=json.dumps(cases), capture_output=True, text=True, timeout=120, check=False
+        arguments, input=json.dumps(cases), capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
     got = json.loads(done.stdout)

@@ -33,6 +33,7 @@ from homesim.diagnosis import FAULTS
 from homesim.spool import Spool
 from homesim.status import boottime
 from homesim.troubles import TROUBLES
+from patience import look_until
 from pdus import deliver
 from rig import BIN, ROOT, Rig
 from stick import Cure, Registration, Sim
@@ -466,10 +467,7 @@ def test_a_run_that_is_at_work_is_not_disturbed(system: System) -> None:
     with system.rig.lingering() as run:
         (system.root / f"proc/{run.pid}").symlink_to(f"/proc/{run.pid}")  # it has the port open, as is right
         system.rig.stick.wait_for(lambda stick: any("COPS" in command.text for command in stick.commands))
-        deadline = time.monotonic() + 10
-        while "registration" not in system.rig.status():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        look_until(lambda: "registration" in system.rig.status())
         findings = {finding["station"]: finding for finding in system.findings()}
     assert "homesim-poll" in findings["answer"]["says"]
     assert "registered at home" in findings["network"]["says"]

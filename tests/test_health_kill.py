@@ -24,6 +24,7 @@ from clinic import PLACE, Clinic
 from conftest import pythons
 from homesim.status import boottime
 from homesim.usb import Bus
+from patience import PATIENCE
 from rig import BIN, ROOT
 from stick import Registration
 from sysfs_tree import Cure
@@ -103,7 +104,7 @@ def traced(clinic: Clinic, inject: str, nth: int) -> list[Event]:
     program = f'exec strace -D -q -y -o "{log}" {options} "$@"'
     command = ["sh", "-c", program, "sh", clinic.python, "-B", str(ROOT / "tests/hasty.py"), str(BIN / "health"),
                "--config", str(clinic.config)]  # fmt: skip
-    process = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    process = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert process.returncode in (0, 75, -signal.SIGKILL), process.stderr
     names = re.findall(r"^(rename|unlink|fsync)\(", log.read_text(), re.MULTILINE)
     counted: dict[str, int] = {}
@@ -126,7 +127,7 @@ def kill(clinic: Clinic, event: Event) -> bool:
         nonlocal count
         count += 1
         if count == event.nth:
-            assert started.wait(30)
+            assert started.wait(PATIENCE)
             os.killpg(process[0].pid, signal.SIGKILL)
             process[0].wait()
             over.set()
@@ -137,7 +138,7 @@ def kill(clinic: Clinic, event: Event) -> bool:
         clinic.stick.on_command = on
     process.append(clinic.start_health(start_new_session=True))
     started.set()
-    process[0].communicate(timeout=120)
+    process[0].communicate(timeout=PATIENCE)
     clinic.tree.on_write = clinic.stick.on_command = None
     return over.wait(1)
 
@@ -236,14 +237,14 @@ def test_poll_killed_while_it_puts_back(clinic: Clinic, what: str) -> None:
     started = threading.Event()
 
     def on(where: str, _: str) -> None:
-        assert started.wait(30)
+        assert started.wait(PATIENCE)
         assert where.endswith(what)
         process[0].kill()
 
     clinic.tree.on_write = on
     process.append(clinic.start("--linger", "0"))
     started.set()
-    process[0].communicate(timeout=60)
+    process[0].communicate(timeout=PATIENCE)
     clinic.tree.on_write = None
     assert process[0].returncode == -signal.SIGKILL
     assert survived(clinic, "poll") == []

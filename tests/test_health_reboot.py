@@ -13,6 +13,7 @@ import pytest
 
 from clinic import Clinic
 from homesim.ladder import STEPS
+from patience import PATIENCE
 from rig import BIN, ROOT
 from sysfs_tree import Cure
 from test_health_runs import change, seen, silent
@@ -64,7 +65,7 @@ def in_vain(clinic: Clinic, reboot_after: float, hours: float, step: int = len(S
 def with_own_init(clinic: Clinic) -> str:
     command = [clinic.python, "-B", str(ROOT / "tests/hasty.py"), str(BIN / "health"), "--config", str(clinic.config)]
     run = subprocess.run(
-        [*UNSHARE, clinic.python, "-c", INIT, *command], capture_output=True, text=True, timeout=120, check=True
+        [*UNSHARE, clinic.python, "-c", INIT, *command], capture_output=True, text=True, timeout=PATIENCE, check=True
     )
     assert run.stderr == ""
     return run.stdout.strip()

@@ -19,6 +19,7 @@ from homesim.diagnosis import FAULTS
 from homesim.ladder import STEPS
 from homesim.run import Turn
 from homesim.status import boottime
+from patience import PATIENCE
 from pty_port import PtyPort
 from rig import BIN
 from stick import Registration, Sim, Stick, Trouble
@@ -88,7 +89,7 @@ class TestOptions:
     )
     def test_exit_codes(self, clinic: Clinic, arguments: list[str], code: int) -> None:
         process = clinic.start_health(*arguments)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         assert process.returncode == code
 
     def test_a_terminal_is_told_each_station(self, clinic: Clinic) -> None:
@@ -151,7 +152,7 @@ class TestOptions:
     def test_a_forced_reset_without_a_stick(self, clinic: Clinic) -> None:
         clinic.tree.unplug(PLACE)
         process = clinic.start_health("--force-reset")
-        assert process.communicate(timeout=60)[1].startswith("homesim-health: ")
+        assert process.communicate(timeout=PATIENCE)[1].startswith("homesim-health: ")
         assert process.returncode == 75
         assert clinic.tree.writes == []
 
@@ -284,7 +285,7 @@ class TestDisk:
         silent(clinic)
         for _ in range(4):
             process = clinic._start([*command, clinic.python, "-B", str(BIN / "health")])
-            err = process.communicate(timeout=60)[1]
+            err = process.communicate(timeout=PATIENCE)[1]
             assert process.returncode == 75
             assert "home/incident: file too large" in err or "home/incident: read-only file system" in err
             clinic.api.up()
@@ -311,7 +312,7 @@ class TestPoll:
             status = clinic.status()
             (clinic.run_folder / "home.json").write_text(json.dumps({**status, "registration": "NoNetwork"}))
             assert clinic.health() in (0, 75)
-            assert poll.wait(30) == 0
+            assert poll.wait(PATIENCE) == 0
         assert clinic.poll().returncode == 0
 
     @pytest.mark.slow
@@ -341,7 +342,7 @@ class TestPoll:
     @pytest.mark.parametrize("over", [True, False])
     def test_one_that_hangs_is_ended_when_its_time_is_over(self, clinic: Clinic, over: bool) -> None:
         clinic.configure(poll="linger = 0")
-        with clinic.lingering(30) as poll:
+        with clinic.lingering() as poll:
             poll.send_signal(signal.SIGSTOP)
             old = max(0.0, boottime() - 400)
             seen(clinic, pid=poll.pid, updated_boottime=old, answered_boottime=old,
@@ -380,7 +381,7 @@ class TestPoll:
             program = f"import sys; sys.path.insert(0, {str(BIN.parent / 'lib')!r}); from homesim import health; " \
                 "health.LIMIT = 2.0; health.main()"  # fmt: skip
             command = [clinic.python, "-B", "-c", program, "--config", str(clinic.config)]
-            subprocess.run(command, stdout=subprocess.PIPE, timeout=30, check=False)
+            subprocess.run(command, stdout=subprocess.PIPE, timeout=PATIENCE, check=False)
         finally:
             release()
 
@@ -425,7 +426,7 @@ class TestSwitch:
         (clinic.state / "tmp").mkdir(parents=True)
         (clinic.state / "stick").mkdir()  # cannot be replaced by a file
         process = clinic.start_health()
-        assert "homesim-health: " in process.communicate(timeout=60)[1]
+        assert "homesim-health: " in process.communicate(timeout=PATIENCE)[1]
         assert process.returncode == 75
         assert [path for path, _ in switch.told] == [f"/{SECRET}/fail"]
 

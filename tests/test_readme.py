@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from homesim.troubles import TROUBLES
+from patience import PATIENCE
 from rig import ROOT, Rig
 
 README = (ROOT / "README.md").read_text()
@@ -52,9 +53,8 @@ def test_its_troubles_are_doctor_s() -> None:
 @pytest.mark.slow
 def test_the_demo_runs_twice_in_a_row(python: str) -> None:
     for _ in range(2):
-        shown = subprocess.run(
-            [python, "-B", str(ROOT / "tests" / "demo.py")], capture_output=True, text=True, timeout=60, check=False
-        )
+        command = [python, "-B", str(ROOT / "tests" / "demo.py")]
+        shown = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
         assert shown.returncode == 0, shown.stderr
         assert "[ Copy 482913 ]" in shown.stdout
         assert "none left on the stick" in shown.stdout

@@ -25,6 +25,7 @@ from homesim.edit import Draft
 from homesim.errors import ConfigError, TryAgain
 from homesim.telegram import Bot
 from homesim.usb import Bus
+from patience import PATIENCE
 from rig import BIN, ROOT, Rig
 from stick import Registration, Sim, Trouble
 from terminal import Terminal
@@ -61,7 +62,7 @@ def at_terminal(rig: Rig, *arguments: str) -> Iterator[Terminal]:
 
 def without_terminal(rig: Rig, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(rig, *arguments), input=typed, capture_output=True, text=True, timeout=60, check=False
+        command(rig, *arguments), input=typed, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
 
 

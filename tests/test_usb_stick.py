@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from patience import PATIENCE
 from vm.descriptors import HILINK, SERIAL, STORAGE, Face
 from vm.scsi import Disc
 from vm.usbip import Link, Setup, Stall
@@ -42,7 +43,7 @@ class Host:
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
-        connection.settimeout(5)
+        connection.settimeout(PATIENCE)
 
     def submit(self, seqnum: int, endpoint: int, length: int = 0, setup: bytes = bytes(8), data: bytes = b"") -> None:
         is_in = endpoint >> 7
