@@ -13,10 +13,15 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from rig import Rig
 
 SYSTEM = "/usr/bin/python3"
+
+# The same examples each time, and none is wrong because the machine is busy.
+settings.register_profile("homesim", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("homesim")
 
 
 @functools.cache

@@ -140,7 +140,7 @@ def kill(clinic: Clinic, event: Event) -> bool:
     started.set()
     process[0].communicate(timeout=PATIENCE)
     clinic.tree.on_write = clinic.stick.on_command = None
-    return over.wait(1)
+    return process[0].returncode == -signal.SIGKILL and over.wait(PATIENCE)
 
 
 # --- what holds afterwards --------------------------------------------------------------------------

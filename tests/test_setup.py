@@ -254,8 +254,9 @@ class TestAtTheTerminal:
 
     @pytest.mark.slow
     def test_it_waits_for_a_run_that_is_under_way(self, rig: Rig) -> None:
-        with rig.lingering(5), at_terminal(rig, "--wait", "0", "--chat-id", "5550001") as terminal:
+        with rig.lingering() as run, at_terminal(rig, "--wait", "0", "--chat-id", "5550001") as terminal:
             terminal.expect("Another run of homesim holds the stick")
+            run.kill()
             terminal.answer("SIM open[^$]*Keep it", "")
             assert terminal.end() == 0
 
