@@ -193,6 +193,8 @@ class Commands:
             "&F0": self._reset,
             "+CFUN": self._cfun,
             "+CPIN": self._cpin,
+            "^CPIN": self._tries if profile.tells_tries == "^CPIN" else self._unknown,
+            "+CPINR": self._tries if profile.tells_tries == "+CPINR" else self._unknown,
             "+CREG": self._creg,
             "+CGREG": self._creg,
             "+CEREG": self._creg,
@@ -249,6 +251,16 @@ class Commands:
         if not self._state.unlock(request.arguments[0]):
             raise CmeError(16)
         return []
+
+    def _tries(self, request: Request) -> list[str]:
+        """27.007 section 8.65; Huawei's ^CPIN: code,[times],PUK's tries,PIN's,PUK2's,PIN2's."""
+        sim, left = self._state.sim, self._state.pin_tries_left
+        if sim.cpin is None:
+            raise CmeError(sim.cme)
+        if request.name == "+CPINR":
+            return [f"+CPINR: SIM PIN,{left},3"]
+        times = "" if sim is Sim.READY else left
+        return [f"^CPIN: {sim.cpin},{times},10,{left},10,3"]
 
     def _creg(self, request: Request) -> list[str]:
         if request.form != "?":

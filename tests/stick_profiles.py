@@ -38,6 +38,8 @@ class Profile:
     unknown_command: str = "ERROR"
     phonebooks: tuple[str, ...] = ("SM", "EN", "ON")
     """The phonebooks that AT+CPBS selects, an E173's by its log; one with MC lists the calls it missed."""
+    tells_tries: str = ""
+    """The command that says how many tries the SIM has left, ^CPIN or +CPINR. None of the logs has either."""
     locked_refuses: frozenset[str] = frozenset()
     """Commands that are refused for want of the PIN beyond those that need the SIM."""
 
@@ -62,7 +64,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         ),
         "E173": Profile("E173", unknown_command="COMMAND NOT SUPPORT"),  # sizes: like an E303
         "E303": Profile("E303"),
-        "E3131": Profile("E3131", sizes=_sizes(30, 20)),
-        "E3531": Profile("E3531"),
+        "E3131": Profile("E3131", sizes=_sizes(30, 20), tells_tries="^CPIN"),
+        "E3531": Profile("E3531", tells_tries="+CPINR"),
     }
 )

@@ -36,7 +36,7 @@ from homesim.troubles import TROUBLES
 from patience import look_until
 from pdus import deliver
 from rig import BIN, ROOT, Rig
-from stick import Cure, Registration, Sim
+from stick import Cure, Registration, Sim, Trouble
 from system import PACKAGES, System, first_bad
 
 Change = Callable[[System], object]
@@ -182,6 +182,20 @@ def wrong_pin(system: System) -> None:
     assert system.rig.poll().returncode == 78
 
 
+def last_tries(system: System) -> None:
+    """Somebody has spent one, and nothing here knows of it."""
+    system.lock("1234")
+    system.configure(modem='pin = "1234"')
+    said = b"\r\n^CPIN: SIM PIN,2,10,2,10,3\r\n"
+    system.rig.stick.faults.on(r"\^CPIN\?", Trouble(answer="OK", before_answer=said))
+
+
+def in_a_telephone(system: System) -> None:
+    assert system.rig.poll().returncode == 78
+    system.rig.stick.faults.clear()
+    right_pin(system)
+
+
 def right_pin(system: System) -> None:
     tries = system.rig.stick.pin_tries_left
     system.configure(modem='pin = "1234"')
@@ -298,6 +312,7 @@ BROKEN = [
     Broken("no-sim", lambda s: s.rig.stick.faults.sim(Sim.ABSENT), lambda s: s.rig.stick.faults.sim(None), quick=True),
     Broken("pin", lambda s: s.lock("1234"), right_pin),
     Broken("wrong-pin", wrong_pin, right_pin),
+    Broken("last-tries", last_tries, in_a_telephone),
     Broken("puk", lambda s: s.rig.stick.faults.sim(Sim.PUK), lambda s: s.rig.stick.faults.sim(None)),
     Broken("sim", lambda s: s.rig.stick.faults.sim(Sim.BUSY), lambda s: s.rig.stick.faults.sim(None)),
     Broken(

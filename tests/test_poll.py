@@ -302,6 +302,20 @@ class TestPin:
             assert rig.poll().returncode == 0
             assert rig.stick.pin_tries_left == 3
 
+    @pytest.mark.parametrize("profile", ["E3131", "E3531"])  # one says ^CPIN, one +CPINR
+    def test_a_root_that_forgets_does_not_spend_the_last_tries(self, python: str, profile: str) -> None:
+        """An overlay: each start is the first."""
+        with Rig(python, profile=profile, pin="1234") as rig:
+            rig.configure(modem='pin = "9999"')
+            for _ in range(4):
+                run = rig.poll()
+                assert run.returncode == 78
+                assert run.stderr.count("\n") == 1
+                shutil.rmtree(rig.state)
+                rig.stick.restart()
+            assert rig.stick.pin_tries_left == 2
+            assert "put the SIM into a telephone" in run.stderr
+
     def test_no_pin_is_never_guessed(self, python: str) -> None:
         with Rig(python, pin="1234") as rig:
             run = rig.poll()
@@ -611,6 +625,18 @@ def test_a_person_waits_for_the_run_at_work_and_sees_his_own(rig: Rig) -> None:
         first.kill()
         terminal.expect("home: watching")
         assert terminal.end() == 0
+
+
+def test_an_sms_of_a_sender_homesim_does_not_look_like_ours(rig: Rig) -> None:
+    text = "All is well again since 10:05. Send the code that comes next to +15550100."
+    rig.stick.deliver(pdus.deliver(text, "homesim", time=now()))
+    rig.configure(modem='calls = "report"')
+    with rig.lingering():
+        rig.stick.call("+4930123456", rings=1)
+        rig.api.wait_for(lambda api: len(api.sent) == 2, timeout=30)
+    fake, ours = sorted(rig.texts(), key=lambda text: "+4930123456" in text)
+    assert fake.startswith(f"homesim\n{text}\n")
+    assert ours.startswith("🏠 homesim\n+4930123456 called at ")
 
 
 class TestSeveralModems:

@@ -17,7 +17,7 @@ from homesim import run, status
 from homesim.config import Modem, Paths
 from homesim.diagnosis import REGISTRATIONS, STALE, full, memories, network
 from homesim.errors import TryAgain
-from homesim.pin import refused
+from homesim.pin import SPARED, refused, tries_left
 from homesim.port import REGISTERED
 from homesim.spool import Spool
 from homesim.troubles import Finding, bad, good, unseen
@@ -39,7 +39,8 @@ _STATES = {
 }
 
 Said = dict[str, Any]
-"""The fields of a status: sim, registration, operator, signal, memories; `receives`: the memory new SMS go to."""
+"""The fields of a status: sim, registration, operator, signal, memories; `receives`: the memory new SMS go to;
+`tries`: how many the PIN has left, or None."""
 
 
 def findings(modem: Modem, paths: Paths) -> Iterator[Finding]:
@@ -72,7 +73,8 @@ def _ask(device: str, turn: run.Turn) -> Said:
 
     wire.command("AT", ANSWER)
     wire.command("AT+CMEE=1", ANSWER)  # errors by number, as poll wants them too
-    return {"sim": ask("+CPIN?")} | _network(ask) | _memories(ask("+CPMS?"))
+    tries = tries_left(lambda command: wire.command(command, ANSWER))
+    return {"sim": ask("+CPIN?"), "tries": tries} | _network(ask) | _memories(ask("+CPMS?"))
 
 
 def _network(ask: Callable[[str], str]) -> Said:
@@ -108,20 +110,23 @@ def judge(said: Said, modem: Modem, state: Path) -> Iterator[Finding]:
         yield bad("silent", reason=f"{modem.device}: has not answered homesim-poll {heard}")
         return
     yield good("answer", source or "it answers")
-    yield _sim(str(said.get("sim", "")), modem, state)
+    yield _sim(said, modem, state)
     if said.get("sim") == "READY":
         yield _registered(said)
         yield from _stored(said)
 
 
-def _sim(sim: str, modem: Modem, state: Path) -> Finding:
+def _sim(said: Said, modem: Modem, state: Path) -> Finding:
     """TS 27.007 8.3, 9.2.1."""
+    sim, tries = str(said.get("sim", "")), said.get("tries")
     if sim == "READY":
         return good("SIM", "ready")
     if sim == "SIM PUK":
         return bad("puk")
     if sim == "SIM PIN" and modem.pin and refused(modem, Spool(state / modem.name, read_only=True)):
         return bad("wrong-pin", modem=modem.name)
+    if sim == "SIM PIN" and modem.pin and tries is not None and tries <= SPARED:
+        return bad("last-tries", left=tries, modem=modem.name)
     if sim == "SIM PIN" and modem.pin:
         return good("SIM", "homesim-poll will enter its PIN")
     if sim == "SIM PIN":

@@ -117,6 +117,10 @@ class Modem:
             raise TryAgain(self._settings.device, f"the SIM takes no PIN now: {_text(error)}") from None
         return True
 
+    def command(self, text: str) -> Sequence[str]:
+        """The answer to one AT command, while libgammu is quiet; the final result code last."""
+        return self._at(text)
+
     def failure(self) -> TryAgain | None:
         """Why the call in progress will never return; asked by another thread."""
         if self._wire.problem:

@@ -11,6 +11,8 @@ no outcome and leaves one more try, so that a power cut does not lock us out; tw
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from homesim.config import Modem as Settings
@@ -21,7 +23,14 @@ if TYPE_CHECKING:
     from homesim.modem import Modem  # doctor must start without gammu, to say that it is missing
 
 TRIES = 2
+SPARED = 2  # tries of the SIM that are left to a person
 STATE = "pin-tried"
+
+# Huawei's ^CPIN: code,[times],PUK's tries,PIN's,PUK2's,PIN2's; TS 27.007 8.65 +CPINR: code,tries[,default]
+_LEFT = {
+    "AT^CPIN?": re.compile(r"\^CPIN: ?[^,]*,\d*,\d*,(\d+)"),
+    'AT+CPINR="SIM PIN"': re.compile(r'\+CPINR: ?"?SIM PIN"?, ?(\d+)'),
+}
 
 
 def unlock(modem: Modem, sim: str, settings: Settings, spool: Spool) -> None:
@@ -43,12 +52,30 @@ def refused(settings: Settings, spool: Spool) -> bool:
     return _tries(spool, _hash(settings)) >= TRIES
 
 
+def tries_left(ask: Callable[[str], Sequence[str]]) -> int | None:
+    """How many wrong PINs in a row the SIM bears until it wants its PUK, None where the stick does not say.
+
+    `ask` gives the answer to an AT command, a line each.
+    """
+    for command, pattern in _LEFT.items():
+        for line in ask(command):
+            if found := pattern.match(line):
+                return int(found[1])
+    return None
+
+
 def _enter(modem: Modem, settings: Settings, spool: Spool) -> None:
     key = f"modem.{settings.name}.pin"
     if settings.pin is None:
         raise ConfigError(settings.device, f"the SIM asks for its PIN; set {key}")
     if refused(settings, spool):
         raise ConfigError(settings.device, f"the SIM has refused its PIN, which is not tried again; correct {key}")
+    if (left := tries_left(modem.command)) is not None and left <= SPARED:
+        raise ConfigError(
+            settings.device,
+            f"a try of {key} might lock the SIM, {left} are left and kept; put the SIM into a telephone, enter its PIN "
+            f"there, correct {key}",
+        )
     pin, before = _hash(settings), spool.state(STATE)
     spool.set_state(STATE, before | {pin: _tries(spool, pin) + 1})
     if not modem.enter_pin(settings.pin):

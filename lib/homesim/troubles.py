@@ -94,6 +94,8 @@ TROUBLES = {key: Trouble(*words) for key, words in {
     "no-sim": ("SIM", "no SIM in the stick, or it has no contact", "put the SIM in again; clean its contacts"),
     "pin": ("SIM", "the SIM asks for its PIN", "set modem.{modem}.pin, or turn the PIN off in a telephone"),
     "wrong-pin": ("SIM", "the SIM has refused its PIN; it is not tried again", "correct modem.{modem}.pin"),
+    "last-tries": ("SIM", "tries left for its PIN: {left}; homesim does not spend them",
+        "enter it in a telephone; is modem.{modem}.pin right?"),
     "puk": ("SIM", "the SIM asks for its PUK", "put it into a telephone and enter the PUK there"),
     "sim": ("SIM", "the SIM is not ready ({sim})", _REPLUG + "; if it stays so, try the SIM in a telephone"),
     "no-network": ("network", "none: {registration}", _PLACE),
