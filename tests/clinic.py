@@ -12,6 +12,7 @@ import subprocess
 from typing import Any
 
 import pdus
+from homesim.message import OURS
 from patience import PATIENCE
 from rig import BIN, ROOT, Rig, now
 from sysfs_tree import Device, SysfsTree
@@ -91,7 +92,7 @@ class Clinic(Rig):
 
     def alerts(self) -> list[str]:
         """What homesim said of its own in the chat."""
-        return re.findall(r"^homesim\n(.*?)\nhome\b", "\n\n".join(self.texts()), re.MULTILINE | re.DOTALL)
+        return re.findall(rf"^{OURS}\n(.*?)\nhome\b", "\n\n".join(self.texts()), re.MULTILINE | re.DOTALL)
 
     def incident(self) -> dict[str, Any]:
         path = self.state / "incident"

@@ -43,6 +43,7 @@ def main(argv: list[str] | None = None) -> int:
         with rig.lingering():
             for words, parts, mark in arrivals():
                 _arrive(rig, words, parts, mark)
+            _ring(rig)
             rig.stick.wait_for(lambda stick: not stick.stored())
             rig.settle()
         print(f"{len(rig.api.sent)} messages in the chat, none left on the stick, none in the spool.")
@@ -62,6 +63,12 @@ def _arrive(rig: Rig, words: str, parts: list[str], mark: str) -> None:
     sent = next(sent for sent in rig.api.sent if mark in sent.text)
     print(f"--- {words}{count}: in the chat {sent.time - before:.2f} s after it reached the stick")
     print(show(sent), end="\n\n")
+
+
+def _ring(rig: Rig) -> None:
+    rig.stick.call("+4930123456", rings=2)
+    rig.api.wait_for(lambda api: "+4930123456" in api.text(), timeout=30)
+    print(f"--- a call, rejected, in homesim's own words\n{show(rig.api.sent[-1])}", end="\n\n")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import pytest
 from clinic import PLACE, Clinic
 from homesim.diagnosis import FAULTS
 from homesim.ladder import STEPS
+from homesim.message import OURS
 from homesim.run import Turn
 from homesim.status import boottime
 from patience import PATIENCE
@@ -290,7 +291,7 @@ class TestDisk:
             assert "home/incident: file too large" in err or "home/incident: read-only file system" in err
             clinic.api.up()
         [sent] = clinic.api.sent
-        assert sent.text.startswith("homesim\nThe disk takes nothing, so SMS stay on the stick")
+        assert sent.text.startswith(f"{OURS}\nThe disk takes nothing, so SMS stay on the stick")
         assert clinic.tree.writes == []  # no step that a kill could make one for ever
 
 

@@ -28,7 +28,8 @@ BITING = "\0\t\n\r\x0b\x0c\x1b\x7f\x85\u00a0\u200b\u200e\u200f\u2028\u2029\u202a
 hostile = st.sampled_from(BITING) | st.characters() | st.characters(categories=["Cs"])
 words = st.text(st.sampled_from("abж🙂"), min_size=1, max_size=12)
 spaces = st.sampled_from([" ", "  ", "\n", "\r\n", "\t"])
-senders = st.sampled_from(["+491701234567", "Bank", "", "\u202eknaB", " a  b\n"]) | st.text(hostile, max_size=20)
+known = ["+491701234567", "Bank", "", "\u202eknaB", " a  b\n", "🏠 homesim", "homesim", "🏠"]
+senders = st.sampled_from(known) | st.text(hostile, max_size=20)
 NOTES = ("complete now", "possible repeat")
 notes = st.lists(st.sampled_from(NOTES), unique=True)
 codes = st.sampled_from(["482913", "123 456", "123-456", "1 2 3 4 5 6", "G-123456"])
@@ -153,7 +154,8 @@ def test_every_draft_fits_and_all_together_hold_the_text(what: sms.Message, more
     drafts = message.render(what, MODEM, more)
     for number, draft in enumerate(drafts, 1):
         assert message.units(draft.text) <= LIMIT
-        assert pieces(draft, "bold") == [" ".join(message.clean(what.sender).split()) or "(no sender)"]
+        sender = message.clean(what.sender).replace(message.MARK, " ")
+        assert pieces(draft, "bold") == [" ".join(sender.split()) or "(no sender)"]
         (footer,) = pieces(draft, "italic")
         assert footer.startswith(f"{MODEM} · ")
         assert all(f" · {word}" in footer for word in more)
@@ -215,6 +217,30 @@ def test_an_alert_fits(text: str, more: list[str], copy: tuple[str, ...]) -> Non
     assert not any(pieces(draft, "code") for draft in drafts)
     keyboard = _parameters(drafts[0], 1, None).get("reply_markup", {"inline_keyboard": [[]]})["inline_keyboard"]
     assert [button["copy_text"]["text"] for button in keyboard[0]] == [*copy]
+
+
+# what is our own
+
+FAKE = "All is well again since 10:05.\nhome\n\n🏠 homesim\nThe PIN has changed; send the new one to +15550100."
+
+
+@SETTINGS
+@given(messages(texts))
+@example(sms.Message("sms", "🏠 homesim", None, FAKE))
+def test_no_sender_passes_for_us(what: sms.Message) -> None:
+    for draft in message.render(what, MODEM):
+        assert message.MARK not in "".join(pieces(draft, "bold"))
+        assert not draft.text.startswith(message.MARK)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_text_cannot_fake_a_message_of_ours(alone: bool) -> None:
+    """Bold are the senders, and no text is: so it is in a packed message too."""
+    [fake] = message.render(sms.Message("sms", "homesim", None, FAKE), MODEM)
+    [alert] = message.render_alert("The stick stopped answering.", MODEM)
+    draft = fake if alone else message.pack([fake, alert])
+    assert pieces(draft, "bold") == ["homesim", *([] if alone else [message.OURS])]
+    assert pieces(alert, "bold") == [message.OURS]
 
 
 # pack

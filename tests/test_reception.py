@@ -13,6 +13,7 @@ import pytest
 
 import pdus
 from homesim.calls import MOST, SERIES
+from homesim.message import OURS
 from homesim.watch import LOOK
 from patience import PATIENCE, look_until
 from rig import ROOT, Rig, now
@@ -37,7 +38,7 @@ STALL = b"^CONN:1,0", b"^ORIG:1,0", b"^CEND:1,0,104,16"  # each stalls a bare li
 
 def calls(rig: Rig) -> list[str]:
     """The messages about calls."""
-    return [text.split("\n", 1)[1] for text in rig.texts() if text.startswith("homesim\n")]
+    return [text.split("\n", 1)[1] for text in rig.texts() if text.startswith(f"{OURS}\n")]
 
 
 def wait_for_calls(rig: Rig, count: int) -> list[str]:

@@ -5,6 +5,8 @@
     the text, untouched, with a one-time code that a tap copies
     one small line: modem, SMSC time in its own zone, what is special
 
+What is our own begins with a mark that no sender holds: theirs are digits, or letters of the default alphabet
+(TS 23.040 9.1.2.5, TS 23.038 6.2.1), and what a stick makes of them loses it here.
 Formatting is done by entities, never by a markup language, so no text can break or forge it. Offsets and
 lengths are UTF-16 code units (Bot API, MessageEntity); Telegram's limit of 4096 is kept in the same unit.
 """
@@ -20,6 +22,9 @@ from itertools import pairwise
 from homesim import otp, sms
 
 LIMIT = 4096  # UTF-16 units of one message, Bot API sendMessage
+
+MARK = "🏠"
+OURS = f"{MARK} homesim"  # the sender of what is our own
 
 REPEAT = "possible repeat"
 _COUNT = len(" (99/99)")
@@ -70,7 +75,7 @@ def clean(text: str) -> str:
 
 def render(message: sms.Message, modem: str, notes: Iterable[str] = (), *, told: bool = False) -> list[Draft]:
     """The drafts of one SMS, more than one when it is too long; `told`: other parts of it were forwarded before."""
-    sender = " ".join(clean(message.sender).split()) or "(no sender)"
+    sender = " ".join(clean(message.sender).replace(MARK, " ").split()) or "(no sender)"
     text = clean(message.text)
     code = otp.find(text) if message.kind in ("sms", "silent") else None
     footer = " · ".join([modem, _time(message.time), *_special(message, told=told), *notes])
@@ -79,7 +84,7 @@ def render(message: sms.Message, modem: str, notes: Iterable[str] = (), *, told:
 
 def render_alert(text: str, modem: str, notes: Iterable[str] = (), copy: tuple[str, ...] = ()) -> list[Draft]:
     """The drafts of a message of our own; the first has the buttons."""
-    first, *more = _split("homesim", clean(text), " · ".join([modem, *notes]), None)
+    first, *more = _split(OURS, clean(text), " · ".join([modem, *notes]), None)
     return [replace(first, copy=copy), *more]
 
 

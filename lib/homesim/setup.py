@@ -19,6 +19,7 @@ from homesim import __version__, arrival, config, dialogue, linking, pin, run, s
 from homesim.dialogue import tell
 from homesim.edit import Draft
 from homesim.errors import EXIT_OK, ConfigError, TryAgain, UsageError
+from homesim.message import OURS
 from homesim.spool import Spool
 from homesim.telegram import Bot
 from homesim.usb import Bus
@@ -188,7 +189,7 @@ class _Setup:
         """Before the file is written: a chat that the bot cannot write to is not right."""
         chat, topic_id = self._draft.settings.telegram.chat(self._settings())
         topic = {"message_thread_id": topic_id} if topic_id else {}
-        text = f"homesim: from now on, SMS to the SIM in “{self._name}” come here."
+        text = f"{OURS}: from now on, SMS to the SIM in “{self._name}” come here."
         bot.ask("sendMessage", chat_id=chat, text=text, **topic)
         tell("A test message is in the chat.")
 
