@@ -581,6 +581,14 @@ def test_a_port_that_is_not_on_usb_is_no_fault(system: System) -> None:
     assert [finding["ok"] for finding in findings if finding["station"] in ("stick", "answer")] == [None, True]
 
 
+def test_no_name_of_a_process_is_obeyed_by_a_terminal(system: System) -> None:
+    """Anybody can give his own any (prctl(2), PR_SET_NAME); root's terminal showed it as it was."""
+    system.process(700, "\033]0;x\a\033[2J\u202e", system.port)
+    shown = system.doctor().stdout
+    assert "(pid 700) holds" in shown
+    assert [character for character in shown if not (character.isprintable() or character == "\n")] == []
+
+
 def test_several_modems_are_told_apart(system: System) -> None:
     system.configure(more='[modem.away]\ndevice = "/dev/none"\n')
     found = first_bad(findings := system.findings())

@@ -63,6 +63,13 @@ def test_nothing_reads_on_from_another_program() -> None:
         assert not re.search(r"\b(subprocess|os\.system|os\.popen|eval\(|exec\(|shell=)", text), module
 
 
+def test_nobody_else_writes_to_a_terminal() -> None:
+    """Which obeys control characters, and names from outside may hold some."""
+    for module in MODULES:
+        text = (LIB / f"{module}.py").read_text()
+        assert module == "terminal" or not re.search(r"\b(print|input)\(|StreamHandler|std...?\.write", text), module
+
+
 @pytest.mark.parametrize("script", sorted((ROOT / "bin").iterdir()), ids=lambda path: path.name)
 def test_a_script_has_no_logic(script: object) -> None:
     lines = (ROOT / "bin" / str(script)).read_text().splitlines()

@@ -179,6 +179,16 @@ class TestAtTheTerminal:
             assert terminal.end() == 0
         assert config.load(rig.config).telegram.chat_id == 5550001
 
+    def test_a_name_that_the_terminal_would_obey(self, rig: Rig) -> None:
+        with at_terminal(rig, "--wait", "0") as terminal:
+            terminal.answer("Keep it", "")
+            terminal.answer("Keep it", "n")
+            rig.api.user_says(5550001, f"/start {code(terminal)}", name="An\033[2Jna\u202e\r\nThat is you.")
+            terminal.answer("Is that you", "y")
+            assert terminal.end() == 0
+            assert re.search(r"opened by An[^\r\n]*, in a private chat", terminal.text)
+            assert not {"\033", "\u202e"} & set(terminal.text)
+
     def test_a_name_that_the_terminal_cannot_show(self, rig: Rig) -> None:
         with Terminal(command(rig, "--wait", "0"), {"PYTHONIOENCODING": "ascii"}) as terminal:
             terminal.answer("Keep it", "")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from homesim.errors import ConfigError, UsageError
+from homesim.terminal import ask, clean, tell
 
 T = TypeVar("T")
 
@@ -20,12 +21,6 @@ def there() -> bool:
     return sys.stdin.isatty()
 
 
-def tell(*lines: str) -> None:
-    """Also a name in letters that the terminal does not have."""
-    encoding = sys.stdout.encoding
-    print("\n".join(lines).encode(encoding, "replace").decode(encoding), flush=True)
-
-
 def choose(question: str, option: str, choices: Sequence[str]) -> str:
     """One of the choices, by its number; not asked when there is only one."""
     if len(choices) == 1:
@@ -33,7 +28,7 @@ def choose(question: str, option: str, choices: Sequence[str]) -> str:
     _must(option)
     tell(*(f"  {number}  {choice}" for number, choice in enumerate(choices, 1)))
     while True:
-        answer = input(f"{question} ").strip()
+        answer = ask(f"{question} ").strip()
         if answer.isdecimal() and 1 <= int(answer) <= len(choices):
             return choices[int(answer) - 1]
 
@@ -42,7 +37,7 @@ def yes(question: str, *, default: bool) -> bool:
     """Without a terminal it is the default."""
     if not there():
         return default
-    answer = input(f"{question} [{'Y/n' if default else 'y/N'}] ").strip().lower()
+    answer = ask(f"{question} [{'Y/n' if default else 'y/N'}] ").strip().lower()
     return answer in ("y", "yes") if answer else default
 
 
@@ -50,7 +45,7 @@ def secret(question: str, option: str, file: str | None = None) -> str:
     """From a file, "-" for a line of standard input, or typed: then it is not echoed."""
     if not file or (file == "-" and there()):
         _must(option)
-        return getpass.getpass(f"{question} ").strip()
+        return getpass.getpass(f"{clean(question)} ").strip()
     try:
         return (sys.stdin.readline() if file == "-" else Path(file).read_text(encoding="utf-8")).strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -21,6 +21,7 @@ from homesim import __version__, config, line, machine, plug, reach, run, schedu
 from homesim.config import Config, Modem, Paths
 from homesim.errors import EXIT_OK, EXIT_TRY_AGAIN, ConfigError
 from homesim.host import Host
+from homesim.terminal import tell
 from homesim.troubles import Finding, bad, good, unseen
 from homesim.usb import Bus
 
@@ -47,7 +48,8 @@ def doctor(argv: Sequence[str] | None, host: Host) -> int:
             _show(finding, several=len(patient.modems) > 1)
     wrong = any(finding.ok is False for finding in found)
     if arguments.json:
-        print(json.dumps({"version": __version__, "ok": not wrong, "findings": [asdict(f) for f in found]}, indent=1))
+        report = {"version": __version__, "ok": not wrong, "findings": [asdict(f) for f in found]}
+        tell(*json.dumps(report, indent=1).splitlines())
     return EXIT_TRY_AGAIN if wrong else EXIT_OK
 
 
@@ -181,9 +183,9 @@ def _hidden(findings: Iterable[Finding], patient: _Patient) -> Iterator[Finding]
 
 
 def _show(finding: Finding, *, several: bool) -> None:
-    colour, plain = (_COLOURS[finding.ok], "\033[0m") if sys.stdout.isatty() else ("", "")
+    colour = _COLOURS[finding.ok] if sys.stdout.isatty() else ""
     station = f"{finding.modem}: {finding.station}" if several and finding.modem else finding.station
-    lines = [f"{colour}{_MARKS[finding.ok]}{plain} {station:<{22 if several else 14}} {finding.says}"]
+    lines = [f"{_MARKS[finding.ok]} {station:<{22 if several else 14}} {finding.says}"]
     if finding.cure:
         lines.append(f"  {'':<{22 if several else 14}} cure: {finding.cure}")
-    print("\n".join(lines).encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding), flush=True)
+    tell(*lines, colour=colour)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 from homesim import message, pdu, run, sms
@@ -15,6 +14,7 @@ from homesim.modem import Modem, Stored
 from homesim.parts import Part, gather
 from homesim.residence import Residence
 from homesim.spool import Spool
+from homesim.terminal import tell
 
 LIMIT = 90.0  # seconds after which the kernel ends it
 
@@ -27,7 +27,7 @@ def dry_run(settings: Config, modem: Settings) -> int:
         alert = message.render_alert(entry.alert, modem.name, copy=entry.copy) if entry.alert else []
         _show(f"waits in {spool.root}/new", alert or _drafts(entry.pdus, modem, told=entry.told))
     if not run.Turn(settings.paths.run, modem.name).take(wait=0):
-        print(f"{modem.name}: another run holds the lock, so the stick is not read")
+        tell(f"{modem.name}: another run holds the lock, so the stick is not read")
         return EXIT_OK
     found = _on_stick(modem)
     residence = Residence(spool)
@@ -42,7 +42,7 @@ def dry_run(settings: Config, modem: Settings) -> int:
     for group in gather(parts):
         state = "is complete" if group.complete else "waits for its missing parts"
         _show(state, _drafts(tuple(part.pdu for part in group.parts), modem))
-    print(f"{modem.name}: {len(found)} SMS on the stick, {len(waiting)} in the spool; nothing was changed")
+    tell(f"{modem.name}: {len(found)} SMS on the stick, {len(waiting)} in the spool; nothing was changed")
     return EXIT_OK
 
 
@@ -61,6 +61,5 @@ def _drafts(pdus: tuple[str, ...], modem: Settings, *, told: bool = False) -> li
 
 def _show(state: str, drafts: list[message.Draft]) -> None:
     for draft in drafts:
-        text = "".join(character if character.isprintable() or character == "\n" else " " for character in draft.text)
-        buttons = "".join(f"\n[ Copy {copied} ]" for copied in draft.copy)
-        print(f"--- {state}\n{text}{buttons}\n".encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding))
+        buttons = [f"[ Copy {copied} ]" for copied in draft.copy]
+        tell(f"--- {state}", *draft.text.split("\n"), *buttons, "")

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, NoReturn, TypeVar, cast
 from homesim import __version__
 from homesim.config import DEFAULT_PATH
 from homesim.errors import EXIT_OK, EXIT_TRY_AGAIN, HomesimError, TryAgain, reason
+from homesim.terminal import clean, tell
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ def main(name: str, program: Callable[[Sequence[str] | None], int], argv: Sequen
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
     except Exception as error:
-        print(f"{name}: a bug in homesim; please report this:\n{describe(error)}", file=sys.stderr)
+        tell(f"{name}: a bug in homesim; please report this:", *describe(error).splitlines(), to=sys.stderr)
         return 70  # EX_SOFTWARE of sysexits.h
 
 
@@ -105,7 +106,7 @@ def _send(sender: Any, work: Callable[[], object]) -> None:
     except HomesimError as error:
         sender.send((None, error))
     except Exception as error:
-        print(describe(error), file=sys.stderr)
+        tell(*describe(error).splitlines(), to=sys.stderr)
 
 
 def _fork(name: str, work: Callable[[], int]) -> int:
@@ -124,7 +125,7 @@ def leave(code: int) -> NoReturn:
 
 def complain(name: str, error: HomesimError) -> None:
     for line in error.lines():
-        print(f"{name}: {line}", file=sys.stderr)
+        tell(f"{name}: {line}", to=sys.stderr)
 
 
 def describe(error: BaseException) -> str:
@@ -142,9 +143,15 @@ def log_to(name: str, *, verbose: bool) -> None:
     """To a terminal what it does; from cron to the system log, and less unless `verbose`: nothing when nothing is."""
     terminal = sys.stderr.isatty()
     logger = logging.getLogger("homesim")
-    logger.addHandler(logging.StreamHandler() if terminal else _SystemLog(name))
+    logger.addHandler(_Terminal() if terminal else _SystemLog(name))
     logger.setLevel(logging.DEBUG if verbose or terminal else logging.INFO)
     logger.propagate = False  # nobody else's handler, and nobody else's messages: urllib3 logs the token
+
+
+class _Terminal(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(OSError):  # it has hung up
+            tell(record.getMessage(), to=sys.stderr)
 
 
 class _SystemLog(logging.Handler):
@@ -156,7 +163,7 @@ class _SystemLog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         problem = record.levelno >= logging.WARNING
-        syslog.syslog(syslog.LOG_WARNING if problem else syslog.LOG_INFO, record.getMessage())
+        syslog.syslog(syslog.LOG_WARNING if problem else syslog.LOG_INFO, clean(record.getMessage()))
 
 
 def deadline(seconds: float) -> None:

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from homesim import __version__, arrival, config, dialogue, linking, pin, run, stick
-from homesim.dialogue import tell
 from homesim.edit import Draft
 from homesim.errors import EXIT_OK, ConfigError, TryAgain, UsageError
 from homesim.message import OURS
 from homesim.spool import Spool
 from homesim.telegram import Bot
+from homesim.terminal import tell
 from homesim.usb import Bus
 
 NAME = "homesim-setup"
