@@ -147,8 +147,11 @@ class _Run:
         if isinstance(problem, Stuck) and self._clock.worth():
             log.warning("%s: %s; starting anew", self._modem.name, problem)
             self._clock.start_anew(self._modem.name)
-        if self._delivery.sent:
-            self._spool.sweep(time.time())
+        try:
+            if self._delivery.sent:
+                self._spool.sweep(time.time())
+        except HomesimError as error:
+            problem = problem or error
         problems = [error for error in (problem, self._delivery.problem) if error is not None]
         if problem:
             self._status.set(error=str(problem))

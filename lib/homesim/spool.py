@@ -192,10 +192,11 @@ class Spool:
     def sweep(self, now: float) -> None:
         """Forget what is too old to come again, and what a killed run left half written."""
         for folder, days in (("seen", SEEN_DAYS), ("tmp", 1)):
-            for file in os.scandir(self.root / folder):
-                with contextlib.suppress(FileNotFoundError):
-                    if file.stat().st_mtime < now - days * 86400:
-                        os.unlink(file.path)
+            with _writing(self.root / folder) as path:
+                for file in os.scandir(path):
+                    with contextlib.suppress(FileNotFoundError):
+                        if file.stat().st_mtime < now - days * 86400:
+                            os.unlink(file.path)
 
     def _write(self, path: Path, text: str) -> None:
         """The one durable writer."""
