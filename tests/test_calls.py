@@ -255,3 +255,15 @@ def test_callers_beyond_counting_are_told_as_others() -> None:
     all_ = told(log, T + 100)
     assert len(all_) == calls.APART + 1
     assert all_[-1][:2] == (OTHERS, 900)
+
+
+def test_what_was_heard_while_a_message_was_made_does_not_forget_it() -> None:
+    """The lines of a storm wait while the disk is slow: they are from before the message."""
+    log = Calls({}, T)
+    for number in range(2 * MOST):
+        log.hear("RING", T + number)
+        log.hear(f'+CLIP: "+4930{number:05}",145', T + number)
+        log.hear("NO CARRIER", T + number)
+        told(log, T + number + 5)
+    log.hear("RING", T + 2 * MOST)
+    assert len(log.state()["told"]) == MOST

@@ -59,9 +59,10 @@ def test_every_call(python: str, error: str) -> None:
         found = [step for step in steps.record(rig).steps if isinstance(step, FileStep)]
     seen = set()
     for step in found:
-        if not step.path.startswith("state/") or (step.call, step.path.split("/")[2]) in seen:
+        what = step.call, *step.path.split("/")[2:3]
+        if not step.path.startswith("state/home/") or what in seen:
             continue
-        seen.add((step.call, step.path.split("/")[2]))
+        seen.add(what)
         with Rig(python) as rig:
             prepare(rig)
             code, said = run_with(rig, step, error)

@@ -28,6 +28,7 @@ from conftest import pythons
 from homesim import sms
 from homesim.joining import MOST_OF_KEY
 from homesim.spool import Entry, Spool
+from homesim.status import Memory
 from rig import Rig, now
 from steps import Call, HookStep, Record, Step
 
@@ -193,7 +194,8 @@ def _ringing(rig: Rig) -> None:
 def _rang(rig: Rig) -> None:
     """A run was killed while it rang, a long time ago: the message, and so its name, is the same each time."""
     ringing = {"began": pdus.TIME.timestamp(), "caller": CALLER, "counted": False}
-    Spool(rig.state).set_state("calls", {"ringing": ringing})
+    rig.run_folder.mkdir(mode=0o700)
+    Memory(rig.run_folder, "home", "calls").save({"ringing": ringing})
 
 
 OLD_TEXTS = [f"Old news, number {number}" for number in range(5)]
@@ -352,8 +354,8 @@ def _kind(step: Step) -> str:
     """A file operation of the spool, one in the run folder (the same in each scenario), a command, a request."""
     if isinstance(step, HookStep):
         return "hang-up" if step.text == "AT+CHUP" else step.kind
-    if own := re.search(r"home/(?:tmp/)?(calls|slots)", step.path):
-        return own[1]
+    if own := re.search(r"run/home\.(calls)|home/(?:tmp/)?(slots)", step.path):
+        return own[1] or own[2]
     return "run file" if step.path.split("/")[0] == "run" else "file"
 
 

@@ -12,8 +12,10 @@ import time
 import pytest
 
 import pdus
+import steps
 from homesim.calls import MOST, SERIES
 from homesim.message import OURS
+from homesim.spool import Spool
 from homesim.watch import LOOK
 from patience import PATIENCE, look_until
 from rig import ROOT, Rig, now
@@ -53,13 +55,13 @@ def arrives_in_time(rig: Rig) -> bool:
 
 def tries(rig: Rig, number: str) -> int:
     """How often a number has called and rings no more, by what the run has on disk."""
-    state = json.loads((rig.state / "calls").read_text())
+    state = json.loads((rig.run_folder / "home.calls").read_text())
     return sum(one["tries"] for one in state.get("series", []) if one["caller"] == number and not state.get("ringing"))
 
 
 def age(rig: Rig, seconds: float) -> None:
     """As if what is known of calls were from so long ago; no run must be at work."""
-    path = rig.state / "calls"
+    path = rig.run_folder / "home.calls"
     state = json.loads(path.read_text())
     for one in state.get("series", []):
         one["first"] -= seconds
@@ -192,7 +194,7 @@ class TestConfiguration:
         assert calls(rig) == []
         age(rig, 3600)
         assert rig.poll().returncode == 0
-        assert not (rig.state / "calls").exists()
+        assert not (rig.run_folder / "home.calls").exists()
 
 
 class TestHangingUp:
@@ -232,9 +234,9 @@ class TestHangingUp:
             call = rig.stick.call(ANNA, rings=10**6, every=0.5)
             rig.stick.wait_for(lambda _: call.rung == 2)
             assert arrives_in_time(rig)
-        state = json.loads((rig.state / "calls").read_text())
+        state = json.loads((rig.run_folder / "home.calls").read_text())
         state["ringing"]["began"] -= 120
-        (rig.state / "calls").write_text(json.dumps(state))
+        (rig.run_folder / "home.calls").write_text(json.dumps(state))
         with rig.lingering():
             assert call.over.wait(PATIENCE)
             assert call.rejected
@@ -323,12 +325,63 @@ class TestStorm:
         rig.api.down()
         with rig.lingering():
             assert rig.stick.call(ANNA).over.wait(PATIENCE)
-            rig.stick.wait_for(lambda stick: stick.commands[-1].text != "AT+CHUP")  # the call is in the spool
+            look_until(lambda: rig.status()["telegram"])  # the call is in the spool, and was tried in vain
             rig.stick.deliver(pdus.deliver("no code in it", "BANK", time=now()))
             rig.stick.wait_for(lambda stick: not stick.stored())
             rig.api.up()
             wait_for_calls(rig, 1)
         assert ["no code in it" in text for text in rig.texts()] == [True, False]
+
+
+@pytest.mark.skipif(bool(steps.strace_fails()), reason=f"strace: {steps.strace_fails()}")
+class TestTheCard:
+    """Anybody can call, for nothing: what it costs the card is what is told."""
+
+    def test_ten_calls_of_one_caller_cost_what_one_does(self, python: str) -> None:
+        one, ten = (fsyncs(python, [ANNA] * count) for count in (1, 10))
+        assert (one > 0, ten) == (True, one)
+
+    @pytest.mark.slow
+    def test_many_callers_cost_what_so_many_messages_do(self, python: str) -> None:
+        one, many = (fsyncs(python, [f"+4930{100000 + n}" for n in range(count)]) for count in (1, 3 * MOST))
+        assert many <= MOST * one
+
+    def test_ten_calls_are_told_in_two_messages(self, rig: Rig) -> None:
+        with rig.lingering():
+            for _ in range(10):
+                assert rig.stick.call(ANNA, every=0.2).over.wait(PATIENCE)
+            rig.settle()
+        assert len(calls(rig)) == 1
+        age(rig, SERIES)
+        assert rig.poll().returncode == 0
+        assert len(calls(rig)) == 2
+        assert f"{ANNA} called 10 times from " in calls(rig)[1]
+
+    def test_what_an_older_version_left_on_the_card_is_taken_over_once(self, rig: Rig) -> None:
+        at = time.time() - 3600
+        series = {"caller": ANNA, "first": at, "last": at, "tries": 2, "told": 1, "rang": 1.0, "exact": True}
+        Spool(rig.state).set_state("calls", {"series": [series | {"rejected": True}], "told": [at]})
+        for _ in range(2):
+            assert rig.poll().returncode == 0
+        assert not (rig.state / "calls").exists()
+        assert len(calls(rig)) == 1
+
+
+def fsyncs(python: str, callers: list[str]) -> int:
+    """How many files a run in which these call one after another makes durable for that."""
+    with Rig(python) as rig:
+        assert rig.poll().returncode == 0  # which makes the folders
+        log = rig.folder / "strace"
+        trace = ("strace", "-D", "-f", "-q", "-y", "-o", str(log), "-e", "trace=fsync,fdatasync")
+        process = rig.start("--linger", "600", command=trace)
+        rig.stick.wait_for(lambda stick: [command.text for command in stick.commands].count("AT+CPIN?") > 1)
+        for caller in callers:
+            assert rig.stick.call(caller, every=0.2).over.wait(PATIENCE)
+        wait_for_calls(rig, min(len(set(callers)), MOST))
+        rig.settle()
+        process.kill()
+        process.communicate()
+        return len(re.findall(r"sync\(\d+<[^>]*/state/home/tmp/[^>]*call", log.read_text()))
 
 
 def storm(python: str, count: int) -> list[float]:
@@ -358,7 +411,7 @@ def storm(python: str, count: int) -> list[float]:
         assert rig.prompt(max(latencies), max(quiet) + DELAY), (quiet, latencies)
         reports = calls(rig)
         assert MOST - 1 <= len(reports) <= MOST + seconds / 600 * (MOST + 1)
-        state = json.loads((rig.state / "calls").read_text())
+        state = json.loads((rig.run_folder / "home.calls").read_text())
         waiting = sum(one["tries"] for one in state["series"] if not one["told"])
         assert waiting + len(reports) > count / 2  # the others rang while one was being rejected
     return latencies
@@ -400,14 +453,14 @@ class TestMissed:
             rig.configure(modem='calls = "report"')
             with rig.lingering():
                 call = rig.stick.call(ANNA, rings=10**6, every=0.2)
-                rig.stick.wait_for(lambda _: (rig.state / "calls").exists())
+                rig.stick.wait_for(lambda _: (rig.run_folder / "home.calls").exists())
             call.hang_up()
             assert call.over.wait(PATIENCE)
             assert rig.poll().returncode == 0
             assert calls(rig) == []  # it may ring on: there was no silence yet
-            state = json.loads((rig.state / "calls").read_text())
+            state = json.loads((rig.run_folder / "home.calls").read_text())
             state["ringing"]["began"] -= 3600
-            (rig.state / "calls").write_text(json.dumps(state))
+            (rig.run_folder / "home.calls").write_text(json.dumps(state))
             for _ in range(2):
                 assert rig.poll().returncode == 0
             [text] = calls(rig)
@@ -427,7 +480,7 @@ class TestMissed:
         assert rig.poll().returncode == 0
         assert calls(rig) == []
         assert not (rig.state / "missed").exists()
-        assert not (rig.state / "calls").exists()
+        assert not (rig.run_folder / "home.calls").exists()
 
     def test_ignore_ignores_it(self, python: str) -> None:
         with Rig(python, profile="E1752") as rig:
@@ -445,7 +498,7 @@ def test_the_state_is_removed_when_nothing_can_follow(rig: Rig) -> None:
     assert rig.poll().returncode == 0
     age(rig, 3600)
     assert rig.poll().returncode == 0
-    assert not (rig.state / "calls").exists()
+    assert not (rig.run_folder / "home.calls").exists()
     assert len(calls(rig)) == 1
 
 

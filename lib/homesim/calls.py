@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-SERIES = 120.0  # seconds from a caller's first try
+SERIES = 600.0  # seconds from a caller's first try
 QUIET = 10.0  # seconds without RING after which a call is over: a Huawei MU509 rings each 5 s, and some say no more
 MOST, FLOOD = 6, 600.0  # messages, seconds
 STALE = 600.0  # seconds after which a call that a killed run left behind rings no more
@@ -122,8 +122,8 @@ class Calls:
         """A call that is QUIET is over, though the stick does not say so. What has no sequel is forgotten."""
         if self.ringing and not 0 <= now - self.ringing.last < QUIET:
             self._end(self.ringing.last, exact=False)
-        # A line may have waited while a message was made, and be older than it.
-        self._told = [at for at in self._told if -SERIES < now - at < FLOOD]
+        # What was heard while the last message was made is from before it, and no reason to forget that.
+        self._told = [at for at in self._told if abs(now - at) < FLOOD]
         self._series = {who: one for who, one in self._series.items() if one.tries > one.told or _open(one, now)}
 
     def rejected(self, now: float) -> None:

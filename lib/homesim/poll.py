@@ -150,8 +150,8 @@ class _Run:
         try:
             if self._delivery.sent:
                 self._spool.sweep(time.time())
-        except HomesimError as error:
-            problem = problem or error
+        except HomesimError as refused:
+            problem = problem or refused
         problems = [error for error in (problem, self._delivery.problem) if error is not None]
         if problem:
             self._status.set(error=str(problem))

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Attends to the calls of one stick: rejects them if so configured, and puts what is to be told into the spool.
 
-    calls          what rings and has rung (Calls.state): written before a call is rejected, and when it was told;
-                   removed when nothing can follow any more
+    NAME.calls     in the run folder: what rings and has rung (Calls.state), written before a call is rejected, and when
+                   it was told; removed when nothing can follow any more
     missed         the stick's own list of missed calls, as it was last told
 
-A run that is killed has forgotten no call whose caller it knew, and at most repeats the message it was making.
+A run that is killed has forgotten no call whose caller it knew, and at most repeats the message it was making. A power
+cut forgets what was not told yet: anybody can call, and what a call costs the card is only what is told of it.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ class Reception:
         self._wake = wake  # set when there is something new to send
         self._lines: deque[tuple[str, float]] = deque()
         self._status.set(call=0)
-        self._saved = spool.state("calls")
+        if before := spool.state("calls"):  # 0.1.0's, on the card
+            status.calls.save(before)
+            spool.set_state("calls", {})
+        self._saved = status.calls.load()
         self._calls = Calls(self._saved, time.time())
 
     def heard(self, line: str) -> bool:
@@ -107,7 +111,7 @@ class Reception:
 
     def _save(self) -> None:
         if (state := self._calls.state()) != self._saved:
-            self._spool.set_state("calls", state)
+            self._status.calls.save(state)
             self._saved = state
 
     def _put(self, at: float, text: str, callers: Sequence[str], identity: str) -> None:

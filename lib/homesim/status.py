@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -31,6 +32,7 @@ class Status:
     def __init__(self, run: Path, modem: str, limit: float) -> None:
         """`limit`: seconds after which the kernel ends this run."""
         self._path = run / f"{modem}.json"
+        self.calls = Memory(run, modem, "calls")  # what rings and has rung
         self._fields: dict[str, Any] = read(run, modem)
         self._written: tuple[float, object] = (float("-inf"), None)  # when, and with what news
         self.set(modem=modem, pid=os.getpid(), started=time.time(), ends_boottime=boottime() + limit)
@@ -53,6 +55,24 @@ class Status:
         _write(self._path, dict(self._fields))  # a copy: another thread sets fields
 
 
+class Memory:
+    """What is to outlive a run and not a power cut: NAME.KEY in the run folder. A kill keeps it, the card is spared."""
+
+    def __init__(self, run: Path, modem: str, key: str) -> None:
+        self._path = run / f"{modem}.{key}"
+
+    def load(self) -> dict[str, Any]:
+        """{} when there is none, or it is damaged."""
+        return _read(self._path)
+
+    def save(self, value: dict[str, Any]) -> None:
+        if value:
+            _replace(self._path, value)
+        else:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+
+
 def touch(run: Path, modem: str, *, well: bool) -> None:
     """Health had the modem until now: no reason to say that poll does not write any more.
 
@@ -63,8 +83,11 @@ def touch(run: Path, modem: str, *, well: bool) -> None:
 
 
 def _write(path: Path, fields: dict[str, Any]) -> None:
-    fields |= {"updated": time.time(), "updated_boottime": boottime()}
-    temporary = path.with_suffix(".tmp")
+    _replace(path, fields | {"updated": time.time(), "updated_boottime": boottime()})
+
+
+def _replace(path: Path, fields: dict[str, Any]) -> None:
+    temporary = path.with_name(f"{path.name}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(descriptor, "w", encoding="utf-8") as file:
@@ -81,10 +104,13 @@ def boottime() -> float:
 
 def read(run: Path, modem: str) -> dict[str, Any]:
     """The status that the last run left, without what is damaged; {} when there is none."""
+    fields = _read(run / f"{modem}.json")
+    return {key: value for key, value in fields.items() if isinstance(value, _KINDS.get(key, object))}
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
-        fields = json.loads((run / f"{modem}.json").read_bytes())
+        fields = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    if not isinstance(fields, dict):
-        return {}
-    return {key: value for key, value in fields.items() if isinstance(value, _KINDS.get(key, object))}
+    return fields if isinstance(fields, dict) else {}
