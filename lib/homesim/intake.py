@@ -30,7 +30,7 @@ class Intake:
         self._spool = spool
         self._joining = joining
         self._residence = Residence(spool)
-        self.stored = 0  # SMS, by this run
+        self.stored = 0  # messages, by this run
         self.listed: Counter[str] = Counter()  # SMS in each memory, the last time
         self._tries: Counter[Stored] = Counter()  # to delete it: what a stick keeps is not asked for ever
 
@@ -76,7 +76,7 @@ class Intake:
             self._joining.add(entry)
         else:
             self._spool.put("new", entry)
-        self.stored += 1
+        self.stored += part is None or part.number == 1  # a long one is one message
         log.info("SMS of %s stored", name.partition("-")[0])  # the rest would tell who guesses the text
         return True
 
