@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pty
 import re
@@ -28,6 +29,7 @@ from homesim.usb import Bus
 from patience import PATIENCE
 from rig import BIN, ROOT, Rig
 from stick import Registration, Sim, Trouble
+from sysfs_tree import SysfsTree
 from terminal import Terminal
 
 EXAMPLE = (ROOT / "config.toml.example").read_text()
@@ -300,6 +302,16 @@ class TestWithOptions:
             assert rig.poll().returncode == 0
             assert "482913" in rig.texts()[1]
             assert rig.api.token not in run.stdout
+
+    def test_it_remembers_the_stick_whose_port_answered(self, rig: Rig) -> None:
+        """Health's first check may find it without one."""
+        with SysfsTree(rig.folder / "sys") as tree:
+            tree.plug(rig.stick, rig.port)
+            rig.configure(more=f'sysfs = "{tree.folder}"\n')
+            assert without_terminal(rig, "--chat-id", str(rig.api.chat_id)).returncode == 0
+            assert tree.writes == []
+        kept = json.loads((rig.state / "stick").read_text())
+        assert kept == {"place": "1-1.2", "ids": "12d1:155e"}
 
     def test_what_it_asks_for_may_be_missing(self, rig: Rig) -> None:
         rig.config.write_text(re.sub("(token|chat_id) = .*", "", rig.config.read_text()))

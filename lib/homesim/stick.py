@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from homesim import run
+from homesim import identity, run
 from homesim.config import Config
 from homesim.config import Modem as Settings
 from homesim.diagnosis import network
@@ -89,10 +89,12 @@ def look(settings: Config, modem: Settings, tell: Callable[[str], None]) -> Seen
 def _see(settings: Config, modem: Settings) -> Seen:
     stick = Modem(modem)
     sim = stick.probe()
+    spool, bus = Spool(settings.paths.state / modem.name), Bus(settings.paths.sysfs)
+    identity.remember(spool, bus, Path(modem.device), bus.of(Path(modem.device)))
     if sim == "SIM PIN" and modem.pin is None:
         return Seen(sim)
     stick.open()
-    unlock(stick, sim, modem, Spool(settings.paths.state / modem.name))
+    unlock(stick, sim, modem, spool)
     stored = sum(memory.used for memory in stick.memories().values())
     return Seen("READY", **asdict(stick.network()), stored=stored)
 
