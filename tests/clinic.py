@@ -58,7 +58,7 @@ class Clinic(Rig):
     def later(self, seconds: float = 5 * MINUTES) -> None:
         """What poll said was that much longer ago; back-off too."""
         self.shift(self.run_folder / "home.json", seconds, "_boottime")
-        self.shift(self.state / "incident", seconds, "since", "told", "not_before")
+        self.shift(self.state / "incident", seconds, "since", "told", "not_before", "well")
 
     def shift(self, file: Any, seconds: float, *keys: str) -> None:
         if file.exists():

@@ -37,7 +37,7 @@ from patience import look_until
 from pdus import deliver
 from rig import BIN, ROOT, Rig
 from stick import Cure, Registration, Sim, Trouble
-from system import PACKAGES, System, first_bad
+from system import PACKAGES, STATION, System, first_bad
 
 Change = Callable[[System], object]
 
@@ -136,6 +136,36 @@ def as_mode(ids: str, interface: str, ttys: int = 0) -> Change:
         system.plug(ids, interface=interface, ttys=ttys)
 
     return change
+
+
+def dead(system: System) -> None:
+    """It answers no control transfer."""
+    system.rig.port.unplug()
+    system.plug(ttys=0)
+    shutil.rmtree(next(system.stick.glob("*:1.0")))
+
+
+def switched_off(system: System) -> None:
+    """By a reset of ours that was killed: it was seen at work before."""
+    Spool(system.rig.state).set_state("stick", {"place": STATION, "ids": "12d1:155e"})
+    (system.stick / "authorized").write_text("0\n")
+
+
+def strange_off(system: System) -> None:
+    system.rig.port.unplug()
+    system.plug()
+    (system.stick / "authorized").write_text("0\n")
+
+
+def in_vain(system: System) -> None:
+    system.rig.stick.faults.freeze()
+    spool = Spool(system.rig.state)
+    begun.save(spool, replace(begun.begin(FAULTS["silent"], 7200, 0), rounds=1))
+
+
+def helped(system: System) -> None:
+    system.rig.stick.faults.thaw()
+    (system.rig.state / "incident").unlink()
 
 
 def no_link(system: System) -> None:
@@ -299,16 +329,19 @@ BROKEN = [
     Broken("rule-elsewhere", move(RULE, "/etc/udev/rules.d/10-homesim.rules")),
     Broken("no-stick", gone, back, quick=True),
     Broken("several-sticks", two_sticks, one_stick),
-    Broken("switched-off", lambda s: (s.stick / "authorized").write_text("0\n")),
+    Broken("switched-off", switched_off),
     Broken("storage", as_mode("12d1:1f01", "08"), back, quick=True),
     Broken("hilink", as_mode("12d1:14db", "02"), back),
     Broken("hilink", as_mode("3566:2001", "e0"), back),
     Broken("no-tty", as_mode("3566:2001", "ff"), back),
+    Broken("dead", dead, back),
+    Broken("strange-off", strange_off, back),
     Broken("no-link", no_link, link),
     Broken("no-port", lambda s: s.configure(modem=f'device = "{s.rig.config}"'), configure()),
     Broken("modemmanager", lambda s: s.process(700, "ModemManager", s.port), lambda s: s.end(700)),
     Broken("held", holder, released, quick=True),
     Broken("silent", lambda s: s.rig.stick.faults.freeze(), lambda s: s.rig.stick.faults.thaw()),
+    Broken("still-silent", in_vain, helped),
     Broken("no-sim", lambda s: s.rig.stick.faults.sim(Sim.ABSENT), lambda s: s.rig.stick.faults.sim(None), quick=True),
     Broken("pin", lambda s: s.lock("1234"), right_pin),
     Broken("wrong-pin", wrong_pin, right_pin),

@@ -71,6 +71,21 @@ def linked_late(clinic: Clinic) -> None:
     clinic.tree.on_write = settle
 
 
+def named_hilink(clinic: Clinic) -> None:
+    clinic.configure(health=f'usb = "{HILINK}"')
+    clinic.tree.switch_mode(PLACE, HILINK)
+
+
+def wrong_pin(clinic: Clinic) -> None:
+    clinic.stick.faults.sim(Sim.PIN)  # which is no PIN's: the stick has none
+    clinic.configure(modem='pin = "9999"')
+
+
+def right_pin(clinic: Clinic) -> None:
+    clinic.stick.faults.sim(None)
+    clinic.configure()
+
+
 @dataclass(frozen=True)
 class Case:
     """A fault, and the whole way back from it."""
@@ -81,6 +96,7 @@ class Case:
     steps: tuple[str, ...]  # that are taken
     checks: int  # until it is healthy, five minutes each
     hand: Do | None = None  # done by somebody after the check before the last
+    in_vain: bool = False  # no step is left then, and the owner has been told so
 
 
 CASES = [
@@ -94,9 +110,11 @@ CASES = [
     Case("silent in the middle of a delete", "silent",
          lambda c: c.stick.faults.on("CMGD", Trouble(silent=True), times=1), ("authorize",), 2),
     Case("it falls off the bus", "absent", lambda c: c.tree.unplug(PLACE), ("power",), 2),
-    Case("pulled out, and put in elsewhere", "absent", pulled_out, ("power",), 4, put_in),
+    Case("pulled out, and put in elsewhere", "absent", pulled_out, ("power",), 4, put_in, in_vain=True),
     Case("back in storage mode", "storage", lambda c: c.tree.switch_mode(PLACE, STORAGE), ("replay",), 2),
-    Case("in HiLink mode", "hilink", lambda c: c.tree.switch_mode(PLACE, HILINK),
+    Case("a HiLink stick in its place", "unknown", lambda c: c.tree.switch_mode(PLACE, HILINK),
+         (), 3, lambda c: c.tree.switch_mode(PLACE)),
+    Case("in HiLink mode, and named in `health.usb`", "hilink", named_hilink,
          ("replay", "authorize", "bind", "power"), 6, lambda c: c.tree.switch_mode(PLACE)),
     Case("its link is missing", "no-link", linked_late, ("replay",), 2),
     Case("the network is lost", "unregistered",
@@ -111,6 +129,7 @@ CASES = [
          lambda c: c.stick.faults.sim(Sim.ABSENT, Cure.RADIO), ("radio",), 2),
     Case("the SIM asks for a PIN", "pin", lambda c: c.stick.faults.sim(Sim.PIN), (), 3,
          lambda c: c.stick.faults.sim(None)),
+    Case("the SIM refuses the PIN", "wrong-pin", wrong_pin, (), 3, right_pin),
     Case("the SIM asks for its PUK", "puk", lambda c: c.stick.faults.sim(Sim.PUK), (), 3,
          lambda c: c.stick.faults.sim(None)),
     Case("too little voltage", "voltage", lambda c: c.tree.under_voltage(), (), 3,
@@ -144,7 +163,8 @@ def test_a_fault_is_survived(clinic: Clinic, case: Case, online: bool) -> None:
     assert clinic.poll("--linger", "2").returncode == 0
     clinic.settle()
     assert {text for text in texts if not any(text in seen.split("\n") for seen in clinic.texts())} == set()
-    first, last = clinic.alerts()
+    first, *in_vain, last = clinic.alerts()
+    assert ["I go on trying" in alert for alert in in_vain] == [True] * case.in_vain
     assert first.startswith(f"{FAULTS[case.kind].what} at ")
     assert "All is well again since" in last
     assert [step for step in case.steps if step != "radio"] == clinic.steps()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from homesim.errors import TryAgain
-from homesim.identity import Several, choose, recall
+from homesim.identity import Found, Kept, choose, recall
 from homesim.ladder import STEPS, Ladder
 from homesim.port import Answer
 from homesim.spool import Spool
@@ -22,7 +22,7 @@ from stick import Cure
 from stick import Stick as Emulated
 from sysfs_tree import HILINK, SERIAL, STORAGE, SysfsTree
 
-OURS = Stick("1-1.2", SERIAL)
+OURS, KEPT = Stick("1-1.2", SERIAL), Kept("1-1.2", SERIAL)
 GONE = Path("/nonexistent/sms")
 
 
@@ -48,72 +48,80 @@ class TestChoice:
     def test_the_port_says_which_one(self, tree: SysfsTree) -> None:
         plug(tree, "1-1.3")
         port = plug(tree, "1-1.2")
-        assert choose(bus(tree), port, Stick("1-1.3", SERIAL), "12d1:1506") == bus(tree).at("1-1.2")
+        assert choose(bus(tree), port, Kept("1-1.3", SERIAL), "12d1:1506") == Found(bus(tree).at("1-1.2"))
 
     def test_nothing_of_two_without_a_port_and_a_memory(self, tree: SysfsTree) -> None:
         plug(tree, "1-1.2")
         plug(tree, "1-1.3", STORAGE)
-        with pytest.raises(Several, match=r"12d1:155e at 1-1\.2, 12d1:1f01 at 1-1\.3; set health\.usb"):
-            choose(bus(tree), GONE, None, None)
+        found = choose(bus(tree), GONE, None, None)
+        assert found.stick is None
+        assert [stick.place for stick in found.candidates] == ["1-1.2", "1-1.3"]
 
-    @pytest.mark.parametrize("ids", [SERIAL, STORAGE, HILINK])
-    def test_the_one_that_is_remembered_in_any_mode(self, tree: SysfsTree, ids: str) -> None:
+    @pytest.mark.parametrize(("ids", "ours"), [(SERIAL, True), (STORAGE, True), (HILINK, False), ("12d1:1001", False)])
+    def test_what_is_in_the_place_of_the_one_that_is_remembered(self, tree: SysfsTree, ids: str, ours: bool) -> None:
         plug(tree, "1-1.2", ids)
         plug(tree, "1-1.3")
-        found = choose(bus(tree), GONE, OURS, None)
-        assert found is not None
-        assert (found.place, found.ids) == ("1-1.2", ids)
+        there = bus(tree).at("1-1.2")
+        assert there is not None
+        assert choose(bus(tree), GONE, KEPT, None) == (Found(there) if ours else Found(candidates=(there,)))
 
-    def test_the_one_with_the_wanted_ids(self, tree: SysfsTree) -> None:
+    def test_the_mode_that_it_was_reset_in_is_it_too(self, tree: SysfsTree) -> None:
+        plug(tree, "1-1.2", "12d1:1001")
+        assert choose(bus(tree), GONE, Kept("1-1.2", SERIAL, "12d1:1001"), None).stick is not None
+
+    @pytest.mark.parametrize("ids", ["12d1:1506", HILINK, STORAGE])
+    def test_the_one_with_the_wanted_ids(self, tree: SysfsTree, ids: str) -> None:
         plug(tree, "1-1.2")
-        plug(tree, "1-1.3", "12d1:1506")
-        found = choose(bus(tree), GONE, None, "12d1:1506")
-        assert found is not None
-        assert found.place == "1-1.3"
+        plug(tree, "1-1.3", ids)
+        assert choose(bus(tree), GONE, None, ids) == Found(bus(tree).at("1-1.3"))
+
+    @pytest.mark.parametrize("ids", [HILINK, STORAGE])
+    def test_another_mode_than_the_wanted_one_may_be_another_stick(self, tree: SysfsTree, ids: str) -> None:
+        plug(tree, "1-1.3", ids)
+        assert choose(bus(tree), GONE, None, SERIAL).stick is None
 
     def test_two_with_the_wanted_ids_are_two(self, tree: SysfsTree) -> None:
         plug(tree, "1-1.2")
         plug(tree, "1-1.3")
-        with pytest.raises(Several):
-            choose(bus(tree), GONE, None, SERIAL)
+        found = choose(bus(tree), GONE, None, SERIAL)
+        assert (found.stick, len(found.candidates)) == (None, 2)
 
     def test_none_when_only_another_s_is_there(self, tree: SysfsTree) -> None:
         plug(tree, "1-1.3")
-        assert choose(bus(tree), GONE, OURS, None, ["1-1.3"]) is None
+        assert choose(bus(tree), GONE, KEPT, None, ["1-1.3"]) == Found(gone=OURS)
 
     def test_another_s_stick_in_our_place_is_not_ours(self, tree: SysfsTree) -> None:
         plug(tree, "1-1.2")
-        assert choose(bus(tree), GONE, OURS, None, ["1-1.2"]) is None
+        assert choose(bus(tree), GONE, KEPT, None, ["1-1.2"]) == Found()
 
-    def test_it_was_put_in_elsewhere(self, tree: SysfsTree) -> None:
+    def test_what_is_in_elsewhere_is_not_it(self, tree: SysfsTree) -> None:
         plug(tree, "1-1.3", STORAGE)
-        found = choose(bus(tree), GONE, OURS, None)
-        assert found is not None
-        assert found.place == "1-1.3"
+        assert choose(bus(tree), GONE, KEPT, None) == Found(gone=OURS)
 
     @pytest.mark.parametrize("place", ["usb1", "1-1", "1-1.1", "1-1.4"])
     def test_a_bystander_is_none(self, tree: SysfsTree, place: str) -> None:
-        assert choose(bus(tree), GONE, Stick(place, SERIAL), None) is None
+        assert choose(bus(tree), GONE, Kept(place, SERIAL), None).stick is None
 
     def test_a_hub_is_none_whoever_makes_it(self, tree: SysfsTree) -> None:
         plug(tree, "1-1.2")
         tree._layout.watch.set(tree.path("1-1.2") / "bDeviceClass", "09\n")
-        assert choose(bus(tree), GONE, OURS, None) is None
+        assert choose(bus(tree), GONE, KEPT, None).stick is None
 
     def test_another_vendor_in_our_place_is_none(self, tree: SysfsTree) -> None:
         plug(tree, "1-1.2", "0403:6001")
-        assert choose(bus(tree), GONE, OURS, None) is None
+        assert choose(bus(tree), GONE, KEPT, None) == Found()
 
     def test_an_adapter_of_another_vendor_that_is_our_port_is_ours(self, tree: SysfsTree) -> None:
         port = plug(tree, "1-1.2", "0403:6001")
-        assert choose(bus(tree), port, None, None) == bus(tree).at("1-1.2")
+        assert choose(bus(tree), port, None, None) == Found(bus(tree).at("1-1.2"))
 
     def test_a_port_that_hangs_on_no_usb(self, tree: SysfsTree, tmp_path: Path) -> None:
+        plug(tree, "1-1.2")
         with PtyPort(Emulated(), tmp_path / "hat") as port:
-            assert choose(bus(tree), port.path, None, None) is None
+            assert choose(bus(tree), port.path, KEPT, SERIAL) == Found()
 
     def test_no_usb_at_all(self, tmp_path: Path) -> None:
-        assert choose(Bus(tmp_path / "nothing"), GONE, OURS, None) is None
+        assert choose(Bus(tmp_path / "nothing"), GONE, KEPT, None) == Found(gone=OURS)
         assert not Bus(tmp_path / "nothing").low_voltage()
 
     def test_a_port_that_is_no_tty(self, tree: SysfsTree, tmp_path: Path) -> None:
@@ -130,7 +138,7 @@ class TestChoice:
         spool.set_state("stick", state)
         assert recall(spool) is None
         spool.set_state("stick", {"place": OURS.place, "ids": OURS.ids})
-        assert recall(spool) == OURS
+        assert recall(spool) == KEPT
 
 
 class TestWrites:
@@ -219,6 +227,7 @@ class TestVanishing:
         found = bus(tree).at("1-1.2")
         assert found is not None
         assert (found.mode, found.ttys) == ("serial", ())
+        assert bus(tree).dead(found)
         assert not bus(tree).restore(OURS)
 
     def test_the_numbers_shift(self, tree: SysfsTree) -> None:

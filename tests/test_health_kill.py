@@ -251,8 +251,9 @@ def test_poll_killed_while_it_puts_back(clinic: Clinic, what: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_stick_that_was_never_seen_with_its_port_is_put_back_too(clinic: Clinic) -> None:
+def test_a_stick_that_is_only_named_is_put_back_too(clinic: Clinic) -> None:
     """In storage mode from the start, and killed with its power off: nobody has had a port to remember it by."""
+    clinic.configure(health='usb = "12d1:1f01"')
     clinic.tree.mode_switch = None
     clinic.tree.switch_mode(PLACE, "12d1:1f01")
     seen(clinic, answered_boottime=0, error="no such device")

@@ -10,8 +10,8 @@ from homesim.diagnosis import FAULTS
 from homesim.ladder import STEPS
 from test_health import CASES, Case
 
-# Seen in test_health_runs.py and test_health_kill.py: nothing of the stick is ill, or a killed reset left it so.
-ELSEWHERE = {"several", "off", "poll", "held", "telegram", "no-port", "call"}
+# Seen in test_health_runs.py, _kill.py and _told.py: nothing of the stick is ill, or a killed reset left it so.
+ELSEWHERE = {"several", "off", "poll", "held", "telegram", "no-port", "call", "refused"}
 
 
 def test_the_readme_has_it() -> None:

@@ -38,6 +38,7 @@ class Fault:
     what: str  # what happened, to be followed by a time
     todo: str = ""  # what the owner can do
     reset: bool = True  # a reset of the stick can help
+    hand: str = "pull the stick out, wait ten seconds and put it back"  # when no reset has helped
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,16 @@ class Evidence:
 
     device: str
     stick: Stick | None
-    several: str = ""  # why it is not known which stick is ours
+    gone: Stick | None = None  # ours, when it was last there
+    candidates: Sequence[Stick] = ()  # any of these could be ours, and none was seen to be
     port: bool = True  # the device is there
     low_voltage: bool = False
     status: Mapping[str, Any] = field(default_factory=dict)  # status.py
     boottime: float = 0.0
     waiting: int = 0  # entries for Telegram
     oldest: float = 0.0  # seconds that the oldest of them has waited
+    refused: int = 0  # SMS that Telegram will not take
+    wrong_pin: bool = False  # the SIM has refused the PIN that is configured
 
     def age(self, key: str) -> float:
         """Seconds since something in the status, or since boot; no clock that jumps is in it."""
@@ -71,11 +75,19 @@ class Evidence:
             return self.boottime
         return self.boottime - at
 
+    @property
+    def failed(self) -> bool:
+        """Whether poll's last word is bad news: said after the stick last showed its SMS."""
+        return bool(self.status.get("error")) and self.age("error_boottime") < self.age("answered_boottime")
+
 
 _DOCTOR = "If it stays so, run homesim-doctor"
 FAULTS = {fault.kind: fault for fault in (
     Fault("several", "The stick's port was gone, and several sticks could be it",
           "Set health.usb, or leave only one in", reset=False),
+    Fault("unknown", "I found no stick that I know, only another one",
+          "I leave it alone, as it may be your Internet. If it is the one for SMS: pull it out, wait ten seconds and "
+          "put it back; if that does not help, run homesim-setup", reset=False),
     Fault("absent", "The stick vanished from USB", "If it does not come back, somebody has to plug it in again"),
     Fault("off", "The stick was found switched off on the USB bus"),
     Fault("storage", "The stick turned into a CD-ROM (storage mode)", _DOCTOR),
@@ -89,15 +101,23 @@ FAULTS = {fault.kind: fault for fault in (
     Fault("silent", "The stick stopped answering"),
     Fault("pin", "The SIM asked for its PIN",
           "Set pin in the configuration, or turn it off in a telephone", reset=False),
+    Fault("wrong-pin", "The SIM refused the PIN that is configured",
+          "It is not tried again, as the SIM would lock. Correct pin in the configuration", reset=False),
     Fault("puk", "The SIM asked for its PUK", "Put it into a telephone and enter it there", reset=False),
-    Fault("no-sim", "The stick lost sight of its SIM", "If it stays so, take it out, clean it and put it back"),
-    Fault("unregistered", "The stick lost its network", "If it stays so, ask the operator whether the SIM is valid"),
+    Fault("no-sim", "The stick lost sight of its SIM", "If it stays so, take it out, clean it and put it back",
+          hand="pull the stick out, take the SIM out, clean it, and put both back"),
+    Fault("unregistered", "The stick lost its network", "If it stays so, ask the operator whether the SIM is valid",
+          hand="pull the stick out, wait ten seconds and put it back; and ask the operator whether the SIM is valid"),
     Fault("call", "A call began that does not end"),
     Fault("full", "The stick ran out of room for SMS, and does not let go of those it has", _DOCTOR),
     Fault("hidden", "The stick began to count SMS that it does not show", _DOCTOR),
+    Fault("refused", "Telegram did not take an SMS, and will not", reset=False),
     Fault("telegram", "Telegram stopped taking messages", "The system log says why", reset=False),
 )}  # fmt: skip
-UNTOLD = ("telegram",)  # it cannot carry this news itself: the log and the ping do
+# No part of an incident. Telegram cannot carry the news that it takes nothing: the log and the ping do. What it has
+# refused lies there until a person looks, and is told by itself (refused.py).
+APART = ("telegram", "refused")
+SAID = ("no-sim", "pin", "wrong-pin", "puk")  # by the stick itself, which takes no second run to believe
 
 
 def diagnose(seen: Evidence) -> Sequence[Finding]:
@@ -109,12 +129,14 @@ def diagnose(seen: Evidence) -> Sequence[Finding]:
         findings.append(_answer(seen))
     if not findings[-1].fault and seen.status:
         findings += [_sim(seen), _network(seen), _call(seen), _storage(seen)]
-    return [*findings, _power(seen), _telegram(seen)]
+    return [*findings, _power(seen), _telegram(seen), *_refused(seen)]
 
 
 def _usb(seen: Evidence) -> Finding:
-    if seen.several:
-        return Finding("USB", seen.several, FAULTS["several"])
+    if seen.candidates:
+        names = ", ".join(f"{stick.ids} at {stick.place}, {stick.mode}" for stick in seen.candidates)
+        kind = "several" if len(seen.candidates) > 1 else "unknown"
+        return Finding("USB", f"{names}; not seen with {seen.device}, left alone", FAULTS[kind])
     if seen.stick is None:  # a port that is there and not on USB, as a HAT's, is no fault
         return Finding("USB", "no stick", None if seen.port else FAULTS["absent"])
     return Finding("USB", f"{seen.stick.ids} at {seen.stick.place}, {seen.stick.mode}", FAULTS.get(seen.stick.mode))
@@ -130,19 +152,22 @@ def _port(seen: Evidence) -> Finding:
 def _answer(seen: Evidence) -> Finding:
     """When poll last saw the stick's SMS, which takes the port, libgammu and the SIM."""
     age, error = seen.age("answered_boottime"), str(seen.status.get("error", ""))
-    if age <= STALE:
+    kind = _why_silent(seen, error)
+    if age <= STALE and not (seen.failed and kind in SAID):
         return Finding("answer", f"{age:.0f} s ago" if seen.status else f"none yet, {age:.0f} s after the start")
     if (idle := seen.age("updated_boottime")) > STALE:
         return Finding("answer", f"homesim-poll has not run for {idle:.0f} s", FAULTS["poll"], age)
-    return Finding("answer", f"none for {age:.0f} s: {error}", FAULTS[_why_silent(seen, error)], age)
+    return Finding("answer", f"none for {age:.0f} s: {error}", FAULTS[kind], age)
 
 
 def _why_silent(seen: Evidence, error: str) -> str:
     sim = str(seen.status.get("sim", ""))
     if "another program holds" in error:
         return "held"
-    if "the SIM" in error and sim in ("SIM PIN", "SIM PUK"):
-        return "pin" if sim == "SIM PIN" else "puk"
+    if "the SIM" in error and sim == "SIM PIN":
+        return "wrong-pin" if seen.wrong_pin else "pin"
+    if "the SIM" in error and sim == "SIM PUK":
+        return "puk"
     return "no-sim" if "SIM" in error else "silent"
 
 
@@ -208,3 +233,7 @@ def _telegram(seen: Evidence) -> Finding:
     if problem := str(seen.status.get("telegram", "")):
         sentence += f": {problem.removeprefix('Telegram: ')}"
     return Finding("Telegram", sentence, FAULTS["telegram"] if seen.oldest > OLD else None)
+
+
+def _refused(seen: Evidence) -> Sequence[Finding]:
+    return [Finding("failed", f"{seen.refused} SMS that Telegram refused", FAULTS["refused"])] if seen.refused else []

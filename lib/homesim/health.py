@@ -8,7 +8,6 @@ lock, ask the port and climb one step of the ladder.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import logging
 import os
 import signal
@@ -17,12 +16,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from homesim import config, identity, incident, run, status
+from homesim import config, evidence, identity, incident, refused, run, status
 from homesim.config import Config
-from homesim.diagnosis import UNTOLD, Evidence, Fault, diagnose
+from homesim.diagnosis import APART, Fault, diagnose
 from homesim.errors import EXIT_OK, EXIT_TRY_AGAIN, TryAgain
+from homesim.handover import only_check, take_turn
 from homesim.incident import Incident
-from homesim.ladder import STEPS, Ladder, cured
+from homesim.ladder import STEPS, Ladder, cured, failed
 from homesim.outcry import outcry
 from homesim.ping import ping
 from homesim.port import Answer
@@ -32,7 +32,6 @@ from homesim.usb import Bus, Stick, put_back
 
 NAME = "homesim-health"
 LIMIT = 285.0  # seconds after which the kernel ends it: cron starts the next one
-LOCK = 90.0  # seconds at most to wait for the modem's lock
 
 log = logging.getLogger(__name__)
 
@@ -77,23 +76,24 @@ class _Check:
         self._device = Path(self._modem.device)
         self._bus = Bus(settings.paths.sysfs)
         self._spool = Spool(settings.paths.state / name, read_only=dry)
-        self._stick: Stick | None = None
         self._look()
 
     def check(self) -> int:
         """Look, tell, act; the exit code."""
         run.deadline(LIMIT)
-        if not self._only_check():
+        if not only_check(self._settings, self._modem.name):
             return EXIT_TRY_AGAIN if self._faults() else EXIT_OK
-        if put_back(self._bus, identity.recall(self._spool), self._device):
+        if put_back(self._bus, identity.left(self._spool, self._bus), self._device):
             self._look()
         self._remember(self._bus.of(self._device))
         incident.finish(self._spool)
+        refused.tell(self._spool)
         every = self._faults()
-        faults = [fault for fault in every if fault.kind not in UNTOLD]
+        faults = [fault for fault in every if fault.kind not in APART]
         known = incident.load(self._spool)
-        # No bad news is no good news yet, soon after a start: an incident goes on until poll has seen the SMS.
-        early = known and "answered_boottime" not in self._seen.status
+        # No bad news is no good news yet, soon after a start, or when poll's last word is that it sees no SMS: an
+        # incident goes on until it has seen them.
+        early = known and known.well < 0 and ("answered_boottime" not in self._seen.status or self._seen.failed)
         well = self._heal(faults) if faults else not early and self._over(known)
         return EXIT_OK if well and len(faults) == len(every) else EXIT_TRY_AGAIN
 
@@ -109,7 +109,7 @@ class _Check:
     def force(self) -> int:
         """The next step, asked for by hand."""
         run.deadline(LIMIT)
-        if not self._only_check() or not self._take_turn():
+        if not only_check(self._settings, self._modem.name) or not take_turn(self._settings, self._modem.name):
             return EXIT_TRY_AGAIN
         ladder, before = self._ladder()
         known = incident.load(self._spool)
@@ -128,25 +128,8 @@ class _Check:
 
     def _look(self) -> None:
         """All that can be known without opening the port."""
-        remembered, several = identity.recall(self._spool), ""
-        try:
-            taken = identity.taken(self._bus, self._settings, self._modem.name)
-            found = identity.choose(self._bus, self._device, remembered, self._settings.health.usb, taken)
-        except identity.Several as error:
-            found, several = None, str(error)
-        self._stick = found or remembered
-        waiting, oldest = self._spool.waiting()
-        self._seen = Evidence(
-            device=str(self._device),
-            stick=found,
-            several=several,
-            port=self._device.exists(),
-            low_voltage=self._bus.low_voltage(),
-            status=status.read(self._settings.paths.run, self._modem.name),
-            boottime=status.boottime(),
-            waiting=waiting,
-            oldest=oldest,
-        )
+        self._seen = evidence.gather(self._settings, self._modem.name, self._bus, self._spool)
+        self._stick = self._seen.stick or self._seen.gone
         self._findings = diagnose(self._seen)
         for finding in self._findings:
             level = logging.WARNING if finding.fault else logging.DEBUG
@@ -159,40 +142,62 @@ class _Check:
         identity.remember(self._spool, self._bus, self._device, stick)
 
     def _incident(self, fault: Fault) -> Incident:
+        """The one under way, which a stick that comes and goes takes up again, or a new one."""
+        if known := incident.load(self._spool):
+            return replace(known, well=-1.0, times=known.times + 1) if known.well >= 0 else known
         age = next(finding.age for finding in self._findings if finding.fault == fault)
-        return incident.load(self._spool) or incident.begin(fault, age, self._stored())
+        earlier = len(incident.lately(self._spool))
+        usb = self._place() or (f"{self._stick.place}#0" if self._stick else "")
+        return incident.begin(fault, age, self._stored(), earlier=earlier, usb=usb)
 
     def _stored(self) -> int:
         return int(self._seen.status.get("stored", 0))
 
-    def _over(self, known: Incident | None, waiting: int = 0) -> bool:
-        """All is well: tell it if there was an incident."""
-        if known:
-            incident.over(self._spool, known, max(0, self._stored() - known.stored) + waiting)
+    def _place(self) -> str:
+        """Where the stick is now, and as which device of the kernel's: another one after a replug."""
+        now = self._bus.of(self._device) or (self._bus.at(self._stick.place) if self._stick else None)
+        return f"{now.place}#{now.devnum}" if now else ""
+
+    def _over(self, known: Incident | None, unread: int = 0) -> bool:
+        """All is well: tell it if there was an incident, and it will not be back soon."""
+        if not known:
+            return True
+        if first := known.well < 0:
+            known = replace(known, well=boottime())
             log.warning("%s: healthy again", self._modem.name)
+        if known.told < 0 or boottime() - known.well >= known.hold:
+            waited = max(0, self._stored() - known.stored)
+            incident.over(self._spool, known, waited, unread=unread, usb=self._place())
+        elif first:
+            incident.save(self._spool, known)
         return True
+
+    def _keep(self, known: Incident, faults: Sequence[Fault]) -> Incident:
+        """Save it, and tell what is news in it."""
+        if text := incident.news(known, faults, self._settings.health.alert_after):
+            known = incident.told(known, faults)
+        try:
+            incident.save(self._spool, known, text)
+        except TryAgain as error:
+            outcry(self._settings, self._modem, error)
+            raise
+        return known
 
     def _heal(self, faults: Sequence[Fault]) -> bool:
         """One more unhealthy check: tell the owner, and do what can be done. True when that helped."""
         fault = next((fault for fault in faults if fault.reset), faults[0])
         known = self._incident(fault)
-        known = replace(known, checks=known.checks + 1)
-        if alert := incident.news(known, faults, self._settings.health.alert_after):
-            known = incident.told(known, faults)
-        try:
-            incident.save(self._spool, known, alert)
-        except TryAgain as error:
-            outcry(self._settings, self._modem, error)
-            raise
-        if boottime() < known.not_before or not (fault.reset or fault.kind == "poll") or not self._take_turn():
+        known = self._keep(replace(known, checks=known.checks + 1), faults)
+        can = fault.reset or fault.kind == "poll"
+        if boottime() < known.not_before or not can or not take_turn(self._settings, self._modem.name):
             return False
         if not fault.reset:
             return False
-        well = self._climb(fault, known)
+        well = self._climb(fault, known, faults)
         status.touch(self._settings.paths.run, self._modem.name, well=well)
         return well
 
-    def _climb(self, fault: Fault, known: Incident) -> bool:
+    def _climb(self, fault: Fault, known: Incident, faults: Sequence[Fault]) -> bool:
         ladder, before = self._ladder()
         asked = Answer("" if fault.kind == "silent" else fault.what)
         if cured(fault.kind, asked, before):
@@ -202,12 +207,16 @@ class _Check:
             return False
         step = ladder.next_step(known.step - 1, before)
         if step == len(STEPS):
-            return self._reboot(known.climbed())
+            return self._reboot(known.climbed(), faults)
         known = replace(known, step=step + 2, tried=(*known.tried, STEPS[step]))
         incident.save(self._spool, known)  # before it: a step that kills us is not taken for ever
         self._remember(self._stick)  # who is switched off and not known to be ours is not put back
         after = ladder.climb(STEPS[step])
-        return cured(fault.kind, before, after) and self._over(known, after.used)
+        known = replace(known, vain=failed(fault.kind, after))
+        if cured(fault.kind, before, after):
+            return self._over(known, after.used)
+        incident.save(self._spool, replace(known, usb=self._place()))
+        return False
 
     def _ladder(self) -> tuple[Ladder, Answer]:
         ladder = Ladder(self._bus, self._stick, self._device)
@@ -215,36 +224,12 @@ class _Check:
         log.warning("%s: port: %s", self._modem.name, answer.problem or f"answers; SIM {answer.sim}")
         return ladder, answer
 
-    def _reboot(self, known: Incident) -> bool:
+    def _reboot(self, known: Incident, faults: Sequence[Fault]) -> bool:
         """The last step: systemd's clean reboot (systemd(1), SIGRTMIN+5)."""
         hours = self._settings.health.reboot_after
         due = hours > 0 and min(known.age, boottime()) >= hours * 3600
-        incident.save(self._spool, replace(known, tried=(*known.tried, "reboot")) if due else known)
+        self._keep(replace(known, tried=(*known.tried, "reboot")) if due else known, faults)
         if due:
             log.warning("%s: rebooting", self._modem.name)
             os.kill(1, signal.SIGRTMIN + 5)
-        return False
-
-    def _only_check(self) -> bool:
-        if run.Turn(self._settings.paths.run, f"{self._modem.name}.health").take(wait=0):
-            return True
-        log.warning("%s: another check is at work", self._modem.name)
-        return False
-
-    def _take_turn(self) -> bool:
-        """The modem's lock. Poll hands it over when its time is up; one that hangs beyond its end is ended."""
-        turn = run.Turn(self._settings.paths.run, self._modem.name)
-        wait = min(LOCK, self._settings.poll.linger * 1.2 + run.HAND_OVER)
-        log.debug("%s: waiting for a run to end, %.0f s at most", self._modem.name, wait)
-        if turn.take(wait, knock=wait):
-            return True
-        seen = status.read(self._settings.paths.run, self._modem.name)
-        holder = turn.holder()
-        over = boottime() > seen.get("ends_boottime", float("inf"))
-        if holder and holder == seen.get("pid") and over and run.is_poll(holder):
-            log.warning("%s: homesim-poll (%d) hangs; ended", self._modem.name, holder)
-            with contextlib.suppress(ProcessLookupError):  # it has ended just now
-                os.kill(holder, signal.SIGKILL)
-            return turn.take(run.HAND_OVER)
-        log.warning("%s: a run holds the lock; looking again in the next check", self._modem.name)
         return False

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An incident: from the first unhealthy check to the next healthy one, and what its owner is told of it.
+"""An incident: from the first unhealthy check until it is well, and when its owner is told of it.
 
     incident       in the spool: what happened, what was tried, what was told. No file, no incident
+    lately         when those ended that were told, for a day
+
+The first one of a day is over with the first healthy check. A stick that comes and goes has one story: the next ones
+are over when it has been well for hours, and what happens until then belongs to them.
 
 Ages are by CLOCK_BOOTTIME, which never jumps, as long as it is still the boot that they began in. An alert is
 first kept in that file, together with the change that it tells, and then put into new/: a kill in between
@@ -11,30 +15,23 @@ neither loses nor repeats it.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from homesim import alert
 from homesim.diagnosis import Fault
 from homesim.spool import Entry, Spool
 from homesim.status import boottime
 
-STATE = "incident"
+STATE, LATELY = "incident", "lately"
 DAY = 86400.0
 YEAR = 366 * DAY  # no age by the wall clock is believed beyond this: it jumped
 BACK_OFF, MOST = 600.0, 3600.0  # seconds of peace after the whole ladder was climbed in vain, doubled each time
-_DID = {
-    "radio": "switched its radio off and on",
-    "replay": "had the system look at it anew",
-    "authorize": "reset it",
-    "bind": "reset it",
-    "power": "cut its power",
-    "reboot": "rebooted the Raspberry Pi",
-}
-_TIMES = ("", "", " twice")
+HOLD = (0.0, 6 * 3600.0, DAY)  # seconds well until one is over: the first in a day, the second, any other
+HAND = "hand"  # in `needs`: that no reset helps, and a person must
 
 
 @dataclass(frozen=True)
@@ -51,28 +48,45 @@ class Incident:
     tried: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()  # kinds of faults that the owner was told to mend
     stored: int = 0  # status.stored when it began
+    vain: bool = False  # the last step did not help, as the stick itself said after it
+    usb: str = ""  # place and devnum of the stick, as they were when it began or after the last step
+    well: float = -1.0  # when it became well, by CLOCK_BOOTTIME; -1: it is ill
+    earlier: int = 0  # of LATELY when it began
+    times: int = 1  # that it became ill
 
     @property
     def age(self) -> float:
         """Seconds since it began."""
-        return boottime() - self.since
+        return (boottime() if self.well < 0 else self.well) - self.since
+
+    @property
+    def hold(self) -> float:
+        """Seconds that it must have been well to be over."""
+        return HOLD[min(self.earlier + self.times, len(HOLD)) - 1]
 
     def climbed(self) -> Incident:
         """The whole ladder did not help: peace for a while, then again."""
         pause = min(MOST, BACK_OFF * 2 ** min(self.rounds, 9))  # a float ends at 2**1024, which is six weeks
-        return replace(self, step=0, rounds=self.rounds + 1, not_before=boottime() + pause)
+        return replace(self, step=0, vain=True, rounds=self.rounds + 1, not_before=boottime() + pause)
 
 
-def begin(fault: Fault, age: float, stored: int) -> Incident:
-    return Incident(fault.what, time.time() - age, _boot(), boottime() - age, stored=stored)
+def begin(fault: Fault, age: float, stored: int, *, earlier: int = 0, usb: str = "") -> Incident:
+    return Incident(fault.what, time.time() - age, _boot(), boottime() - age, stored=stored, earlier=earlier, usb=usb)
+
+
+def lately(spool: Spool) -> list[float]:
+    """When those incidents ended that were told, in seconds since the epoch; of a day."""
+    ended = spool.state(LATELY).get("ended")
+    times = [at for at in ended if isinstance(at, int | float)] if isinstance(ended, list) else []
+    return [at for at in times if 0 <= time.time() - at < DAY]
 
 
 def finish(spool: Spool) -> None:
     """Tell what a check that was killed had still to tell."""
     state = spool.state(STATE)
-    alert, name = state.pop("alert", None), state.pop("name", None)
-    if isinstance(alert, str) and isinstance(name, str):
-        _put(spool, name, alert)
+    text, name = state.pop("alert", None), state.pop("name", None)
+    if isinstance(text, str) and isinstance(name, str):
+        _put(spool, name, text)
         spool.set_state(STATE, state)
 
 
@@ -89,33 +103,51 @@ def load(spool: Spool) -> Incident | None:
     if incident.boot == _boot():
         return incident
     told = boottime() if incident.told >= 0 else -1.0
+    well = boottime() if incident.well >= 0 else -1.0
     age = time.time() - incident.began  # by the wall clock, which is all that there is
     since = boottime() - (age if 0 < age < YEAR else 0.0)
-    return replace(incident, boot=_boot(), since=since, told=told, not_before=0.0)
+    return replace(incident, boot=_boot(), since=since, told=told, not_before=0.0, well=well)
+
+
+def in_vain(spool: Spool) -> bool:
+    """Whether an incident is under way in which the whole ladder was climbed."""
+    known = load(spool)
+    return known is not None and known.rounds > 0
 
 
 def _sound(incident: Incident) -> bool:
-    whole = (incident.checks, incident.step, incident.rounds, incident.stored)
-    seconds = (incident.began, incident.since, incident.told, incident.not_before)
-    words = (incident.what, incident.boot, *incident.tried, *incident.needs)
+    whole = (incident.checks, incident.step, incident.rounds, incident.stored, incident.earlier, incident.times)
+    seconds = (incident.began, incident.since, incident.told, incident.not_before, incident.well)
+    words = (incident.what, incident.boot, incident.usb, *incident.tried, *incident.needs)
     return (
-        all(isinstance(number, int) and 0 <= number < 1e9 for number in whole)
+        isinstance(incident.vain, bool)
+        and all(isinstance(number, int) and 0 <= number < 1e9 for number in whole)
         and all(isinstance(number, int | float) and abs(number) < 1e10 for number in seconds)
         and all(isinstance(word, str) for word in words)
     )
 
 
-def save(spool: Spool, incident: Incident, alert: str = "") -> None:
+def save(spool: Spool, incident: Incident, text: str = "") -> None:
     state: dict[str, object] = asdict(incident)
-    if alert:
-        _tell(spool, state, alert)
+    if text:
+        _tell(spool, state, text)
     spool.set_state(STATE, state)
 
 
-def over(spool: Spool, incident: Incident, waited: int) -> None:
-    """End it; `waited` SMS came in afterwards."""
+def over(spool: Spool, incident: Incident, waited: int, *, unread: int = 0, usb: str = "") -> None:
+    """End it; `waited` SMS came in afterwards, in `unread` slots are more. `usb`: place and devnum of the stick now."""
     if incident.told >= 0:
-        _tell(spool, {}, _ended(incident, waited))
+        spool.set_state(LATELY, {"ended": [*lately(spool), time.time()]})
+        helped = "" if incident.vain else alert.done(incident.tried)
+        words = [
+            alert.began(incident.what, boottime() - incident.since),
+            alert.again(incident.times),
+            helped,
+            alert.well(incident.age, boottime() - incident.since - incident.age),
+            "" if helped else alert.moved(incident.usb, usb),
+            alert.waited(waited, unread) if incident.times == 1 else "",
+        ]
+        _tell(spool, {}, " ".join(filter(None, words)))
     spool.set_state(STATE, {})
 
 
@@ -125,6 +157,8 @@ def news(incident: Incident, faults: Sequence[Fault], alert_after: int) -> str:
         return ""
     if incident.told < 0 or any(fault.kind not in incident.needs for fault in faults if not fault.reset):
         return _story(incident, faults)
+    if incident.rounds and HAND not in incident.needs and any(fault.reset for fault in faults):
+        return _story(incident, faults)
     if boottime() - incident.told >= DAY:
         return f"It is not over yet. {_story(incident, faults)}"
     return ""
@@ -132,51 +166,33 @@ def news(incident: Incident, faults: Sequence[Fault], alert_after: int) -> str:
 
 def told(incident: Incident, faults: Sequence[Fault]) -> Incident:
     needs = {*incident.needs, *(fault.kind for fault in faults if not fault.reset)}
+    if incident.rounds and any(fault.reset for fault in faults):
+        needs.add(HAND)
     return replace(incident, told=boottime(), needs=tuple(sorted(needs)))
 
 
-def _tell(spool: Spool, state: dict[str, object], alert: str) -> None:
+def _story(incident: Incident, faults: Sequence[Fault]) -> str:
+    """What is told of one that is not over."""
+    curable = [fault for fault in faults if fault.reset]
+    in_vain = bool(curable and incident.rounds)
+    others = [f"{fault.what}." for fault in faults if fault.what != incident.what]
+    tried = alert.in_vain(incident.tried, curable[0].hand) if in_vain else alert.done(incident.tried)
+    trying = "I am trying to bring it back." if curable and not in_vain else ""
+    todo = [f"{fault.todo}." for fault in faults if fault.todo and not (in_vain and fault.reset)]
+    began = alert.began(incident.what, incident.age)
+    return " ".join(filter(None, [began, *others, tried, trying, *todo, alert.held(incident.hold)]))
+
+
+def _tell(spool: Spool, state: dict[str, object], text: str) -> None:
     """Keep the alert with the state that it belongs to, then hand it on."""
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ-%f}-alert"
-    spool.set_state(STATE, {**state, "alert": alert, "name": name})
-    _put(spool, name, alert)
+    spool.set_state(STATE, {**state, "alert": text, "name": name})
+    _put(spool, name, text)
 
 
-def _put(spool: Spool, name: str, alert: str) -> None:
+def _put(spool: Spool, name: str, text: str) -> None:
     if not spool.known(name):
-        spool.put("new", Entry(name, alert=alert, received=time.time()))
-
-
-def _story(incident: Incident, faults: Sequence[Fault]) -> str:
-    others = [f"{fault.what}." for fault in faults if fault.what != incident.what]
-    trying = "I am trying to bring it back." if any(fault.reset for fault in faults) else ""
-    todo = [f"{fault.todo}." for fault in faults if fault.todo]
-    return " ".join(filter(None, [_began(incident), *others, _done(incident), trying, *todo]))
-
-
-def _began(incident: Incident) -> str:
-    return f"{incident.what} {_clock(time.time() - incident.age)}."  # the clock may have been set since
-
-
-def _done(incident: Incident) -> str:
-    counted = Counter(_DID[step] for step in incident.tried if step in _DID)
-    parts = [f"{did}{_TIMES[n] if n < len(_TIMES) else f' {n} times'}" for did, n in counted.items()]
-    return f"I {' and '.join(parts)}." if parts else ""
-
-
-def _ended(incident: Incident, waited: int) -> str:
-    minutes = max(1, round(incident.age / 60))
-    lasted = f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} hours"
-    sms = f"{waited} SMS had waited." if waited else ""
-    well = f"All is well again since {_clock(time.time()).removeprefix('at ')}, after {lasted}."
-    return " ".join(filter(None, [_began(incident), _done(incident), well, sms]))
-
-
-def _clock(at: float) -> str:
-    """A time of day, with its date when that is another one."""
-    when = datetime.fromtimestamp(at).astimezone()
-    today = when.date() == datetime.now().date()
-    return f"at {when:%H:%M}" if today else f"on {when:%Y-%m-%d} at {when:%H:%M}"
+        spool.put("new", Entry(name, alert=text, received=time.time()))
 
 
 def _boot() -> str:

@@ -111,10 +111,13 @@ def _tries(seconds: float) -> Iterator[None]:
 
 def cured(kind: str, before: Answer, after: Answer) -> bool:
     """Whether a fault has gone, as far as the port alone can tell; else poll's next look will."""
-    if after.problem or kind in ("hidden", "full", "call"):
+    if failed(kind, after) or kind in ("hidden", "full", "call"):
         return False
-    if kind == "unregistered":
-        return after.registered
-    if kind == "no-sim":
-        return after.sim in ("READY", "SIM PIN")
-    return bool(before.problem)
+    return kind in ("unregistered", "no-sim") or bool(before.problem)
+
+
+def failed(kind: str, after: Answer) -> bool:
+    """Whether it is certain that a fault has not gone."""
+    if kind == "unregistered" and not after.registered:
+        return True
+    return bool(after.problem) or (kind == "no-sim" and after.sim not in ("READY", "SIM PIN"))

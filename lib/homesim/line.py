@@ -17,6 +17,7 @@ from homesim import run, status
 from homesim.config import Modem, Paths
 from homesim.diagnosis import REGISTRATIONS, STALE, full, memories, network
 from homesim.errors import TryAgain
+from homesim.incident import in_vain
 from homesim.pin import SPARED, refused, tries_left
 from homesim.port import REGISTERED
 from homesim.spool import Spool
@@ -101,13 +102,14 @@ def _memories(answer: str) -> Said:
 
 def judge(said: Said, modem: Modem, state: Path) -> Iterator[Finding]:
     """Each station behind the port."""
+    silent = "still-silent" if in_vain(Spool(state / modem.name, read_only=True)) else "silent"
     if problem := said.get("problem"):
-        yield bad("silent", reason=problem)
+        yield bad(silent, reason=problem)
         return
     source = "as homesim-poll saw it: a run is at work" if said.get("busy") else ""
     if said.get("busy") and (age := status.boottime() - said.get("answered_boottime", 0)) > STALE:
         heard = f"for {ago(age)}" if "answered_boottime" in said else "since the Pi started"
-        yield bad("silent", reason=f"{modem.device}: has not answered homesim-poll {heard}")
+        yield bad(silent, reason=f"{modem.device}: has not answered homesim-poll {heard}")
         return
     yield good("answer", source or "it answers")
     yield _sim(said, modem, state)

@@ -12,6 +12,7 @@ from pathlib import Path
 from homesim import identity
 from homesim.config import Config, Modem, Paths
 from homesim.host import Host
+from homesim.incident import in_vain
 from homesim.spool import Spool
 from homesim.troubles import Finding, bad, good, unseen
 from homesim.usb import Bus, Stick
@@ -58,22 +59,27 @@ def rule(host: Host) -> Iterator[Finding]:
 
 def stick(bus: Bus, modem: Modem, config: Config | None, paths: Paths) -> tuple[Stick | None, Finding]:
     """The modem's stick, and what there is to say of it."""
-    remembered = identity.recall(Spool(paths.state / modem.name, read_only=True))
+    kept = Spool(paths.state / modem.name, read_only=True)
     taken = identity.taken(bus, config, modem.name) if config else []
-    try:
-        found = identity.choose(bus, Path(modem.device), remembered, config.health.usb if config else None, taken)
-    except identity.Several:
+    wanted = config.health.usb if config else None
+    found = identity.choose(bus, Path(modem.device), identity.recall(kept), wanted, taken)
+    if len(found.candidates) > 1:
         return None, bad("several-sticks")
-    if found is None:  # a port that is there and not on USB, as a HAT's, is no fault
+    for candidate in found.candidates:
+        return candidate, _mode(candidate, ours=False, dead=bus.dead(candidate))
+    if found.stick is None:  # a port that is there and not on USB, as a HAT's, is no fault
         return None, unseen("stick", "its port is not on USB") if Path(modem.device).exists() else bad("no-stick")
-    return found, _mode(found)
+    return found.stick, _mode(found.stick, ours=True, dead=bus.dead(found.stick) or in_vain(kept))
 
 
-def _mode(stick: Stick) -> Finding:
+def _mode(stick: Stick, *, ours: bool, dead: bool) -> Finding:
+    """`dead`: it answers nothing on USB, or no reset has helped."""
     if stick.mode == "off":
-        return bad("switched-off", ids=stick.ids, place=stick.place)
+        return bad("switched-off" if ours else "strange-off", ids=stick.ids, place=stick.place)
     if stick.mode in ("storage", "hilink"):
         return bad(stick.mode, ids=stick.ids)
+    if not stick.ttys and dead:
+        return bad("dead", ids=stick.ids, place=stick.place)
     if not stick.ttys:
         return bad("no-tty", ids=stick.ids)
     return good("stick", f"{stick.ids} in serial mode at USB {stick.place}: {', '.join(stick.ttys)}")

@@ -81,7 +81,8 @@ def _serve(settings: Config, name: str, linger: float) -> int:
     if not clock.anew:
         run.deadline(linger * 1.2 + run.GRACE)
     spool = Spool(settings.paths.state / name)
-    usb.put_back(usb.Bus(settings.paths.sysfs), identity.recall(spool), Path(settings.modems[name].device))
+    bus = usb.Bus(settings.paths.sysfs)
+    usb.put_back(bus, identity.left(spool, bus), Path(settings.modems[name].device))
     return _Run(settings, name, clock, turn, spool, once=linger == 0).serve()
 
 
@@ -154,7 +155,7 @@ class _Run:
             problem = problem or refused
         problems = [error for error in (problem, self._delivery.problem) if error is not None]
         if problem:
-            self._status.set(error=str(problem))
+            self._status.failed(str(problem))
         self._report(last=True)
         for error in problems:
             run.complain(NAME, error)

@@ -25,8 +25,9 @@ class Status:
     touches), ends_boottime (when the kernel ends this run), answered and answered_boottime (when the stick last
     showed its SMS, or health had cured it), sim (TS 27.007 8.3), registration, operator, signal (percent), call
     (seconds since the call that rings now began, 0: none), memories {NAME: {used, free}}, hidden (SMS that the stick
-    counts and does not list), stored (SMS taken from it since boot), spool {FOLDER: entries}, error (why the stick
-    does not show its SMS), telegram (why nothing can be sent); both are "" when all is well.
+    counts and does not list), stored (messages taken from it since boot), spool {FOLDER: entries}, error (why the stick
+    does not show its SMS) and error_boottime (since when), telegram (why nothing can be sent); error and telegram are
+    "" when all is well.
     """
 
     def __init__(self, run: Path, modem: str, limit: float) -> None:
@@ -41,6 +42,10 @@ class Status:
         """The stick has shown its SMS: `stored` more are with us, `hidden` it keeps to itself."""
         stored += self._fields.get("stored", 0)
         self.set(answered=time.time(), answered_boottime=boottime(), stored=stored, hidden=hidden, error="")
+
+    def failed(self, problem: str) -> None:
+        """The stick does not show its SMS."""
+        self.set(error=problem, error_boottime=boottime())
 
     def set(self, **fields: object) -> None:
         self._fields |= fields

@@ -46,6 +46,7 @@ def bad(trouble: str, **names: object) -> Finding:
 
 _INSTALL = "`sudo make install` in its folder"
 _REPLUG = "pull the stick out and put it back"
+_HAND = "pull the stick out, wait ten seconds and put it back; if it stays so: another port, and a powered USB hub"
 _UDEV = "`sudo udevadm control --reload && sudo udevadm trigger -s usb -s tty --action=change`"
 _SUPPLY = "a supply made for this Pi, and a powered USB hub for the stick"
 _PLACE = "`sudo homesim-health --force-reset`; another place, an antenna; is the SIM still paid for?"
@@ -80,6 +81,9 @@ TROUBLES = {key: Trouble(*words) for key, words in {
         "leave one in, or set health.usb in the configuration"),
     "switched-off": ("stick", "{ids} at {place} is switched off",
         "`echo 1 | sudo tee /sys/bus/usb/devices/{place}/authorized`"),
+    "strange-off": ("stick", "{ids} at {place} is switched off, and was not seen at work here: it is left alone",
+        _REPLUG + ", then " + _SETUP),
+    "dead": ("stick", "{ids} at {place} is dead: it answers nothing on USB", _HAND),
     "storage": ("stick", "{ids} is in storage mode, a disk without a port", _REPLUG + "; the mode switch is right now"),
     "hilink": ("stick", "{ids} is in HiLink mode, a network card without a port",
         _REPLUG + "; if it comes back so, its firmware has no serial mode"),
@@ -91,6 +95,7 @@ TROUBLES = {key: Trouble(*words) for key, words in {
         "`sudo systemctl restart ModemManager`: our udev rule keeps it off the stick"),
     "held": ("port", "{program} (pid {pid}) holds {device}", "`sudo kill {pid}`, and see to it that nothing starts it"),
     "silent": ("answer", "none: {reason}", f"`sudo homesim-health --force-reset`; if it stays so, {_REPLUG}"),
+    "still-silent": ("answer", "none, and no reset has helped: {reason}", _HAND),
     "no-sim": ("SIM", "no SIM in the stick, or it has no contact", "put the SIM in again; clean its contacts"),
     "pin": ("SIM", "the SIM asks for its PIN", "set modem.{modem}.pin, or turn the PIN off in a telephone"),
     "wrong-pin": ("SIM", "the SIM has refused its PIN; it is not tried again", "correct modem.{modem}.pin"),

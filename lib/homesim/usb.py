@@ -15,7 +15,7 @@ import logging
 import os
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from homesim.errors import TryAgain
@@ -36,6 +36,7 @@ class Stick:
     ids: str  # idVendor:idProduct, as "12d1:155e"
     mode: str = "serial"  # "serial", "storage" or "hilink" (both without a port for SMS), "off": not authorized
     ttys: tuple[str, ...] = ()  # by interface, as ("ttyUSB0", "ttyUSB1", "ttyUSB2")
+    devnum: int = field(default=0, compare=False)  # the kernel's: another one each time that it comes onto the bus
 
     @property
     def vendor(self) -> str:
@@ -64,7 +65,8 @@ class Bus:
         ids = f"{_read(folder / 'idVendor')}:{_read(folder / 'idProduct')}"
         if not _IDS.fullmatch(ids) or _read(folder / "bDeviceClass") == _HUB:
             return None
-        return Stick(place, ids, *self._mode(folder))
+        number = _read(folder / "devnum")
+        return Stick(place, ids, *self._mode(folder), int(number) if number.isdecimal() else 0)
 
     def of(self, device: Path) -> Stick | None:
         """The stick that a tty belongs to; None when the tty is not there, or on no USB device."""
@@ -77,6 +79,10 @@ class Bus:
             if (folder / "idVendor").exists():
                 return self.at(folder.name)
         return None
+
+    def dead(self, stick: Stick) -> bool:
+        """Whether it answers no control transfer: `authorized` reads 1, and the kernel has none of its interfaces."""
+        return stick.mode == "serial" and not _glob(self._devices / stick.place, f"{stick.place}:*")
 
     def low_voltage(self) -> bool:
         """Whether the Raspberry Pi sees too low a voltage now (the kernel's raspberrypi-hwmon)."""
@@ -142,7 +148,7 @@ class Bus:
     def _guard(self, stick: Stick) -> None:
         """Never the wrong device: who is there now, at the very moment of the write?"""
         there = self.at(stick.place)
-        if there is None or there.vendor != stick.vendor:
+        if there is None or there.ids != stick.ids:
             raise TryAgain(f"USB {stick.place}", "another device is there now, or none; not touched")
 
     def _port(self, place: str) -> Path:

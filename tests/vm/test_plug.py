@@ -81,10 +81,11 @@ def test_hilink(house: House) -> None:
     house.stick.plug(face=HILINK)
     house.guest.wait_for("grep -qx 14db /sys/bus/usb/devices/1-1/idProduct")
     assert house.guest.run("homesim-health", timeout=300).status == 75
-    assert house.guest.run("homesim-health", timeout=300).status == 75  # the second check takes a step, and waits
+    assert house.guest.run("homesim-health", timeout=300).status == 75
+    assert house.steps() == []  # nobody has seen it at work: it may be what the Pi reaches the Internet by
     assert "hilink" in house.guest.check("journalctl -t homesim-health --no-pager")
     assert "HiLink" in house.guest.run("homesim-doctor", timeout=300).stdout
-    house.arrives("HiLink mode")
+    house.arrives("no stick that I know")
 
 
 def test_modem_manager_keeps_off(house: House) -> None:

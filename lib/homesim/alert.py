@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the owner is told of an incident, in sentences: for somebody far away who reads it on a telephone."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+_DID = {
+    "radio": "switched its radio off and on",
+    "replay": "had the system look at it anew",
+    "authorize": "reset it",
+    "bind": "reset it",
+    "power": "cut its power",
+    "reboot": "rebooted the Raspberry Pi",
+}
+_TIMES = ("", "", " twice")
+
+
+def began(what: str, age: float) -> str:
+    """`age` in seconds: the clock may have been set since."""
+    return f"{what} {_clock(time.time() - age)}."
+
+
+def again(times: int) -> str:
+    return f"It came and went {times} times." if times > 1 else ""
+
+
+def done(tried: Sequence[str]) -> str:
+    """The steps that were taken."""
+    counted = Counter(_DID[step] for step in tried if step in _DID)
+    parts = [f"{did}{_TIMES[n] if n < len(_TIMES) else f' {n} times'}" for did, n in counted.items()]
+    return f"I {' and '.join(parts)}." if parts else ""
+
+
+def in_vain(tried: Sequence[str], hand: str) -> str:
+    """That no step has helped, and who can."""
+    tell = f"{told} That did not help." if (told := done(tried)) else "From here there is nothing that I can do."
+    return f"{tell} Please ask whoever is near the Raspberry Pi: {hand}. I go on trying."
+
+
+def held(seconds: float) -> str:
+    """When the end will be told."""
+    hours = f"{seconds / 3600:.0f} hours"
+    return f"It is not the first time today: I tell you when it has been well for {hours}." if seconds else ""
+
+
+def well(lasted: float, ago: float) -> str:
+    minutes = max(1, round(lasted / 60))
+    after = f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} hours"
+    return f"All is well again since {_clock(time.time() - ago).removeprefix('at ')}, after {after}."
+
+
+def moved(before: str, now: str) -> str:
+    """What the bus tells of how it came back, from place and devnum; a devnum is another one after a replug, and after
+    a restart of the stick's own."""
+    if not before or not now or before == now:
+        return ""
+    if before.partition("#")[0] != now.partition("#")[0]:
+        return "It was put into another socket."
+    return "It was put in again, or restarted by itself."
+
+
+def waited(messages: int, slots: int) -> str:
+    """`slots` on the SIM may hold parts of long SMS, so nobody knows yet how many messages they are."""
+    if slots > 1 or (slots and messages):
+        return "The SMS that had waited come now."
+    return f"{messages + slots} SMS had waited." if messages + slots else ""
+
+
+def _clock(at: float) -> str:
+    """A time of day, with its date when that is another one."""
+    when = datetime.fromtimestamp(at).astimezone()
+    today = when.date() == datetime.now().date()
+    return f"at {when:%H:%M}" if today else f"on {when:%Y-%m-%d} at {when:%H:%M}"
