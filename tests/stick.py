@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import re
 import signal
 import sys
 import threading
@@ -27,7 +28,7 @@ from patience import PATIENCE
 from pty_port import PtyPort
 from stick_calls import ENDS, Call
 from stick_commands import MISSED, Answer, Commands, framed
-from stick_faults import Cure, Faults, Registration, Sim, Trouble
+from stick_faults import Cure, Faults, Registration, Sim, Trouble, headed, instead, torn
 from stick_profiles import PROFILES, Profile
 from stick_state import State
 from stick_store import UNREAD, Slot
@@ -45,6 +46,9 @@ __all__ = [
     "Stick",
     "Trouble",
     "framed",
+    "headed",
+    "instead",
+    "torn",
 ]
 
 Sink = Callable[[bytes], None]
@@ -81,6 +85,9 @@ class Stick:
         self._waiting: deque[Slot] = deque()
         self._sink: Sink | None = None
         self._received = b""
+        self._text: bytes | None = None
+        self.sent: list[bytes] = []
+        """What left as SMS: all that was typed at the prompt of AT+CMGS up to Ctrl-Z."""
 
     # --- the network's and the owner's side ---
 
@@ -169,9 +176,15 @@ class Stick:
         with self._changed:
             self._write(line if raw else framed(line), self._sink)
 
+    def left_at_prompt(self) -> None:
+        """A program said AT+CMGS and went: what is typed now is the text of an SMS (27.005 section 3.5.1)."""
+        with self._changed:
+            self._text = b""
+
     def restart(self) -> None:
         """Power-on: settings are the defaults again and the SIM wants its PIN again."""
         with self._changed:
+            self._text = None
             self._state.power_on()
             for line in BOOT_LINES:
                 self.say(line)
@@ -212,16 +225,36 @@ class Stick:
         """
         with self._changed:
             sink = self._sink
+        data = self._prompted(data, sink)
+        with self._changed:
             *lines, rest = (self._received + data).split(b"\r")
             self._received = b"" if self.faults.frozen or sink is None else rest
         for line in lines:
             if not self.faults.frozen:
                 self._serve(line, sink)
 
+    def _prompted(self, data: bytes, sink: Sink | None) -> bytes:
+        """What is left of the bytes when the prompt has had its share: all up to ESC, which drops it, or Ctrl-Z."""
+        if self._text is None or self.faults.frozen:
+            return data
+        text, end, rest = (re.split(rb"([\x1b\x1a])", data, maxsplit=1) + [b"", b""])[:3]
+        self._text += text
+        self._write(text.replace(b"\r", b"\r\n> "), sink)
+        if not end:
+            return b""
+        if end == b"\x1a":
+            self.sent.append(self._text)
+        self._text = None
+        self._pause(self.latency, sink)
+        self._write((framed(b"+CMGS: 1") if self.sent else b"") + framed(b"OK"), sink)
+        return rest
+
     def _serve(self, line: bytes, sink: Sink | None) -> None:
         text = clean(line)
         if not text:
             self._write_echo(line, Trouble(), sink)
+            if b"\x1b" in line and self.faults.escape_answer:
+                self._write(framed(self.faults.escape_answer), sink)
             return
         self._record(text)
         self._tell("received", text)

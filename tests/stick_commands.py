@@ -81,7 +81,7 @@ class Answer:
 
     def rendered(self, trouble: Trouble) -> bytes:
         """The bytes of a verbose answer (V.250 section 5.7.1), with what `trouble` does to it."""
-        lines = [_cut(line, trouble.cut) for line in self.lines]
+        lines = [_cut(trouble.line(line), trouble.cut) for line in self.lines]
         pieces = [f"\r\n{line}".encode() for line in lines] + [b"\r\n"] if lines else []
         pieces.insert(1, trouble.inside_answer)
         pieces += [framed(self.final.encode()), trouble.after_answer]

@@ -88,6 +88,8 @@ class Trouble:
     after_answer: bytes = b""
     cut: int = 0
     """Characters missing at the end of every PDU in the answer."""
+    line: Callable[[str], str] = str
+    """What becomes of each line of the answer but the final result: `torn`, `headed`, `instead`, str.lower."""
 
     @property
     def takes_effect(self) -> bool:
@@ -107,7 +109,38 @@ class Trouble:
             inside_answer=self.inside_answer + other.inside_answer,
             after_answer=self.after_answer + other.after_answer,
             cut=self.cut + other.cut,
+            line=lambda line: other.line(self.line(line)),
         )
+
+
+def torn(*pieces: str, at: int = 30) -> Callable[[str], str]:
+    """Lines that the stick says on its own in the middle of each PDU, the first one `at` so many characters."""
+
+    def tear(line: str) -> str:
+        if line.startswith("+"):
+            return line
+        ends = range(at, at + 20 * len(pieces), 20)
+        cuts = [line[start:end] for start, end in zip([0, *ends], [*ends, len(line)], strict=True)]
+        return "\r\n".join([cuts[0], *(text for pair in zip(pieces, cuts[1:], strict=True) for text in pair)])
+
+    return tear
+
+
+def headed(form: str) -> Callable[[str], str]:
+    """Another form of the header of +CMGL or +CMGR, with {index} (of +CMGL), {stat} and {length}."""
+
+    def head(line: str) -> str:
+        if not line.startswith(form[:6]):
+            return line
+        *index, stat, length = re.findall(r"\d+", line)
+        return form.format(index="".join(index), stat=stat, length=length)
+
+    return head
+
+
+def instead(pdu: str, text: str) -> Callable[[str], str]:
+    """Something else where that PDU would stand."""
+    return lambda line: text if line == pdu else line
 
 
 @dataclass
@@ -154,6 +187,7 @@ class Faults:
         self.miscounted = 0
         self.silent_arrivals = False
         self.receive_refused = False
+        self.escape_answer = b""
         self._until: dict[str, Cure] = {}
 
     def cure(self, by: Cure) -> None:
@@ -227,6 +261,11 @@ class Faults:
         with self._lock:
             self.receive_refused = on
             self._changed()
+
+    def dislike_escape(self, answer: bytes = b"ERROR") -> None:
+        """Answer to an ESC where there is nothing to escape from. It is assumed that some do."""
+        with self._lock:
+            self.escape_answer = answer
 
     def noise(self, *lines: bytes, every: float) -> None:
         """Say an unsolicited line every so many seconds, in turn, until AT^CURC=0 or `quiet`."""
