@@ -118,7 +118,7 @@ _TABLES: dict[str, dict[str, _Key]] = {
     "modem": {
         "device": _Key('the path of the stick\'s port, as "/dev/sms"', _text(r"/.+")),
         # The same serial device and driver as "at", without its 3 s of waiting at every start.
-        "connection": _Key('a connection of gammu\'s, as "dku2at"', _text(r"[a-z0-9-]+"), "dku2at"),
+        "connection": _Key('gammu\'s for AT, as "dku2at"', _text(r"(dku2at|at\d*)(-[a-z]+)?"), "dku2at"),
         "model": _Key('a model of gammu\'s, as "at"', _text(r"[A-Za-z0-9-]+"), "at"),
         "pin": _Key('4 to 8 digits in quotes, as "1234"', _text(r"[0-9]{4,8}"), None),
         "chat_id": _CHAT._replace(default=None),
