@@ -31,7 +31,7 @@ _COUNT = len(" (99/99)")
 
 _SPECIAL = {
     "silent": "silent SMS (type 0)",
-    "submit": "stored on the stick, never sent; shown is its recipient",
+    "submit": "stored on the stick; shown is its recipient",
 }
 
 # What Telegram would change itself: control characters become spaces (TAB too), CR goes, and so do line and
