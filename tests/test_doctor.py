@@ -286,6 +286,11 @@ def hidden(system: System) -> None:
     hold(system, registration="HomeNetwork", memories={"SM": {"used": 3, "free": 47}}, hidden=3)
 
 
+def stuck(system: System) -> None:
+    """What the last run could not take off the stick; asked itself, the stick says nothing of it."""
+    system.ran(sim="READY", stuck=1)
+
+
 def incident(system: System) -> None:
     spool = Spool(system.rig.state)
     begun.save(spool, begun.begin(FAULTS["silent"], 7200, 0))
@@ -363,6 +368,7 @@ BROKEN = [
         lambda s: hold(s, registration="HomeNetwork", signal=3, memories={"SM": {"used": 0, "free": 50}}),
         lambda s: let_go(s, signal=60),
     ),
+    Broken("stuck", stuck, lambda s: s.ran(stuck=0), quick=True),
     Broken("hidden", hidden, lambda s: let_go(s, hidden=0)),
     Broken("full-memory", lambda s: s.rig.stick.fill("SM", deliver("+49170", "hello")), quick=True),
     Broken("open-folder", lambda s: s.rig.state.chmod(0o755)),

@@ -59,6 +59,13 @@ def deletes_nothing(clinic: Clinic) -> None:
     clinic.stick.on_command = heal
 
 
+def keeps_one(clinic: Clinic) -> None:
+    """An SMS is told, and its slot is not freed."""
+    clinic.stick.faults.on("CMGD", Trouble(answer="OK"))
+    clinic.arrive()
+    clinic.poll()
+
+
 def linked_late(clinic: Clinic) -> None:
     """udev's link is missing until it sees the stick anew."""
     clinic.tree.symlink_late = True
@@ -123,6 +130,7 @@ CASES = [
          lambda c: c.stick.faults.register(Registration.DENIED, Cure.AUTHORIZE), ("radio", "authorize"), 3),
     Case("it hides SMS that it counts", "hidden", lambda c: c.stick.faults.miscount(3, Cure.RADIO), ("radio",), 3),
     Case("its storage is full", "full", deletes_nothing, ("radio",), 3),
+    Case("an SMS stays on it, whatever it is told", "stuck", keeps_one, (), 3, lambda c: c.stick.faults.clear()),
     Case("the SIM is pulled and put back", "no-sim", lambda c: c.stick.faults.sim(Sim.ABSENT),
          ("radio",), 3, lambda c: c.stick.faults.sim(None)),
     Case("the SIM is lost until the radio was off", "no-sim",

@@ -252,7 +252,8 @@ class TestDamage:
     @pytest.mark.parametrize(
         "key",
         ["modem", "pid", "started", "updated", "updated_boottime", "ends_boottime", "answered", "answered_boottime",
-         "sim", "registration", "operator", "signal", "memories", "hidden", "stored", "spool", "error", "telegram"],
+         "sim", "registration", "operator", "signal", "memories", "hidden", "stuck", "torn", "stored", "spool",
+         "error", "telegram"],
     )  # fmt: skip
     def test_a_damaged_status_never_raises(self, spool: Spool, key: str, junk: object) -> None:
         (spool.root / "home.json").write_text(json.dumps({"answered_boottime": boottime(), key: junk}))

@@ -24,7 +24,7 @@ REGISTRATIONS = {
     "RequestingNetwork": "searching for a network",
     "RegistrationDenied": "refused by the network",
     "NoNetwork": "not registered, and not searching",
-    "Unknown": "registration is not known",
+    "NetworkStatusUnknown": "registration is not known",
 }
 _NO_NETWORK = {"NoNetwork", "RequestingNetwork", "RegistrationDenied"}  # nothing arrives
 _SIGNALS = ((30, "weak"), (55, "fair"), (75, "good"), (101, "very good"))  # percent, below
@@ -111,6 +111,9 @@ FAULTS = {fault.kind: fault for fault in (
     Fault("call", "A call began that does not end"),
     Fault("full", "The stick ran out of room for SMS, and does not let go of those it has", _DOCTOR),
     Fault("hidden", "The stick began to count SMS that it does not show", _DOCTOR),
+    Fault("stuck", "The stick began to keep an SMS that cannot be taken off it",
+          "What could be read of it is in the chat. Delete it with the SIM in a telephone, or run homesim-doctor",
+          reset=False),
     Fault("refused", "Telegram did not take an SMS, and will not", reset=False),
     Fault("telegram", "Telegram stopped taking messages", "The system log says why", reset=False),
 )}  # fmt: skip
@@ -184,7 +187,7 @@ def _network(seen: Evidence) -> Finding:
 def network(seen: Mapping[str, Any]) -> str:
     """registration, operator and signal of a status, in words."""
     registration, signal = str(seen.get("registration", "")), seen.get("signal")
-    words = REGISTRATIONS.get(registration, registration or REGISTRATIONS["Unknown"])
+    words = REGISTRATIONS.get(registration, registration or REGISTRATIONS["NetworkStatusUnknown"])
     if registration not in ("HomeNetwork", "RoamingNetwork"):
         return words
     strength = next((f"{word} ({signal} %)" for limit, word in _SIGNALS if signal is not None and signal < limit), "")
@@ -205,6 +208,8 @@ def _storage(seen: Evidence) -> Finding:
         return Finding("storage", f"{hidden} SMS counted and not shown", FAULTS["hidden"])
     if names := full(counts):
         return Finding("storage", f"{' and '.join(names)} full", FAULTS["full"])
+    if stuck := int(seen.status.get("stuck", 0)):
+        return Finding("storage", f"{stuck} SMS cannot be taken off the stick", FAULTS["stuck"])
     return Finding("storage", f"{used} SMS on the stick")
 
 

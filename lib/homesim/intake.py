@@ -12,9 +12,11 @@ import time
 from collections import Counter
 from threading import Event
 
-from homesim import pdu
+from homesim import pdu, sms
 from homesim.joining import Joining
-from homesim.modem import Memory, Modem, Stored
+from homesim.modem import Modem, Stored
+from homesim.plain import Memory
+from homesim.remains import Remains
 from homesim.residence import Residence, untimed
 from homesim.spool import Entry, Spool
 
@@ -32,9 +34,11 @@ class Intake:
         self._residence = Residence(spool)
         self.stored = 0  # messages, by this run
         self.listed: Counter[str] = Counter()  # SMS in each memory, the last time
+        self.stuck = 0  # slots that are not freed, though what is in them was stored, the last time
+        self._fresh: set[Stored] = set()  # not stored before this run
         self._tries: Counter[Stored] = Counter()  # to delete it: what a stick keeps is not asked for ever
 
-    def take(self, modem: Modem, memories: dict[str, Memory], wake: Event, hurry: Event) -> bool:
+    def take(self, modem: Modem, memories: dict[str, Memory], remains: Remains, wake: Event, hurry: Event) -> bool:
         """Move what is on the stick into the spool; `wake` is set when there is something new to send.
 
         True when the stick is to be listed again: slots were freed, where the network may have put what it held
@@ -43,19 +47,26 @@ class Intake:
         found = modem.stored(memories)
         self.listed = Counter(one.memory for one in found)
         self._residence.look(found, memories)
-        arrived = [self._store(one) for one in found]
+        due = remains.due(found)
+        arrived = [self._store(one) for one in found if one.whole or one in due]
+        for one in due:
+            remains.told(one)
         if any(arrived):
             wake.set()
         if not all(arrived):  # stored by a run that may have been killed before it was durable
             self._spool.sync()
         self.join(wake)
-        freed = False
+        whole = {one for one in found if one.whole}
+        kept = set(whole)
         for one in found:
-            if self._tries[one] < TRIES:
-                freed |= self._delete(modem, one)
+            if one.whole and self._tries[one] < TRIES:
+                if self._delete(modem, one):
+                    kept.discard(one)
                 if hurry.is_set():
                     return True
-        return freed
+        if kept == whole:  # else the next list shows whether that was true
+            self.stuck = remains.count + len(kept - self._fresh)
+        return kept != whole
 
     def join(self, wake: Event) -> bool:
         """Work on the parts that wait, if there is anything to do, for an instant. True when that was not all."""
@@ -64,18 +75,19 @@ class Intake:
         return self._joining.behind()
 
     def _store(self, one: Stored) -> bool:
-        """Keep one SMS. False when it is here already, or was forwarded."""
-        name = self._residence.name(one)
+        """Keep it. False when it is here already, or was forwarded."""
+        name = self._residence.name(one) if one.whole else sms.name([one.pdu])
         if self._spool.known(name):
             self._spool.remember(name)
             return False
-        part = pdu.decode(one.pdu).part
+        part = pdu.decode(one.pdu).part if one.whole else None
         entry = Entry(name, pdus=(one.pdu,), received=time.time())
         if part and part.total > 1:
             self._spool.put("parts", entry)
             self._joining.add(entry)
         else:
             self._spool.put("new", entry)
+        self._fresh.add(one)
         self.stored += part is None or part.number == 1  # a long one is one message
         log.info("SMS of %s stored", name.partition("-")[0])  # the rest would tell who guesses the text
         return True

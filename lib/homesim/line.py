@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from homesim.diagnosis import REGISTRATIONS, STALE, full, memories, network
 from homesim.errors import TryAgain
 from homesim.incident import in_vain
 from homesim.pin import SPARED, refused, tries_left
-from homesim.port import REGISTERED
+from homesim.plain import REGISTERED, Plain
 from homesim.spool import Spool
 from homesim.troubles import Finding, bad, good, unseen
 from homesim.wire import Wire, value
@@ -27,17 +28,6 @@ from homesim.wire import Wire, value
 LIMIT = 9.0  # seconds: a run that begins meanwhile waits 10
 ANSWER = 5.0  # seconds for each command
 WEAK = 10  # percent
-
-# TS 27.007 7.2 <stat>, in libgammu's words, which the status has too.
-_STATES = {
-    "0": "NoNetwork",
-    "2": "RequestingNetwork",
-    "3": "RegistrationDenied",
-    "4": "Unknown",
-    "5": "RoamingNetwork",
-    "7": "RoamingNetwork",
-    "10": "RoamingNetwork",
-}
 
 Said = dict[str, Any]
 """The fields of a status: sim, registration, operator, signal, memories; `receives`: the memory new SMS go to;
@@ -59,7 +49,10 @@ def look(modem: Modem, runs: Path) -> Said:
         said = run.apart(lambda: _ask(modem.device, run.Turn(runs, modem.name)), modem.device, LIMIT)
     except TryAgain as error:
         return {"problem": str(error)}
-    return said or status.read(runs, modem.name) | {"busy": True}
+    seen = status.read(runs, modem.name)
+    if not said:
+        return seen | {"busy": True}
+    return said | {key: seen[key] for key in ("reader", "stuck") if key in seen}  # what takes a run to see
 
 
 def _ask(device: str, turn: run.Turn) -> Said:
@@ -67,30 +60,11 @@ def _ask(device: str, turn: run.Turn) -> Said:
     if not turn.take(wait=0):
         return {}
     wire = Wire(device, str)
-
-    def ask(command: str) -> str:
-        lines = wire.command(f"AT{command}", ANSWER)
-        return value(lines, command.rstrip("?") + ":") or (lines[-1] if lines[-1] != "OK" else "")
-
-    wire.command("AT", ANSWER)
+    wire.greet(ANSWER)
     wire.command("AT+CMEE=1", ANSWER)  # errors by number, as poll wants them too
-    tries = tries_left(lambda command: wire.command(command, ANSWER))
-    return {"sim": ask("+CPIN?"), "tries": tries} | _network(ask) | _memories(ask("+CPMS?"))
-
-
-def _network(ask: Callable[[str], str]) -> Said:
-    """TS 27.007 7.2, 7.3, 8.5."""
-    found = [re.findall(r"\d+", ask(f"+{name}?")) for name in ("CREG", "CGREG", "CEREG")]
-    states = [numbers[1] for numbers in found if len(numbers) > 1]
-    state = next((state for state in states if state in REGISTERED), states[0] if states else "")
-    operator = re.search(r'"(.*?)"', ask("+COPS?"))
-    signal = re.match(r"\d+", ask("+CSQ"))
-    level = int(signal[0]) if signal else 99
-    return {
-        "registration": _STATES.get(state, "HomeNetwork" if state in REGISTERED else ""),
-        "operator": operator[1] if operator else "",
-        "signal": None if level > 31 else round(level * 100 / 31),
-    }
+    stick = Plain(wire, ANSWER)
+    said = {"sim": stick.sim(), "tries": tries_left(stick.at)} | asdict(stick.network())
+    return said | _memories(value(stick.at("AT+CPMS?"), "+CPMS:"))
 
 
 def _memories(answer: str) -> Said:
@@ -106,12 +80,14 @@ def judge(said: Said, modem: Modem, state: Path) -> Iterator[Finding]:
     if problem := said.get("problem"):
         yield bad(silent, reason=problem)
         return
-    source = "as homesim-poll saw it: a run is at work" if said.get("busy") else ""
+    source = "as homesim-poll saw it: a run is at work" if said.get("busy") else "it answers"
+    if said.get("reader") == "plain AT":
+        source += "; read by plain AT, as libgammu does not start on it"
     if said.get("busy") and (age := status.boottime() - said.get("answered_boottime", 0)) > STALE:
         heard = f"for {ago(age)}" if "answered_boottime" in said else "since the Pi started"
         yield bad(silent, reason=f"{modem.device}: has not answered homesim-poll {heard}")
         return
-    yield good("answer", source or "it answers")
+    yield good("answer", source)
     yield _sim(said, modem, state)
     if said.get("sim") == "READY":
         yield _registered(said)
@@ -141,7 +117,7 @@ def _registered(said: Said) -> Finding:
     words = REGISTRATIONS.get(registration, registration)
     if registration == "RegistrationDenied":
         return bad("denied")
-    if registration not in ("HomeNetwork", "RoamingNetwork"):
+    if registration not in REGISTERED:
         return bad("no-network", registration=words) if words else unseen("network", "the stick does not say")
     if signal is not None and signal < WEAK:
         return bad("weak-signal", signal=signal)
@@ -153,6 +129,8 @@ def _stored(said: Said) -> Iterator[Finding]:
     where = f"; new ones go to {said['receives']}" if said.get("receives") else ""
     if hidden := said.get("hidden"):
         yield bad("hidden", count=hidden)
+    if stuck := said.get("stuck"):
+        yield bad("stuck", count=stuck)
     for name in full(counts):
         yield bad("full-memory", memory=name, used=counts[name]["used"])
     if counts and not full(counts):

@@ -4,10 +4,13 @@
 What a message says is taken from its PDU, as it passed on the wire while libgammu listed it: libgammu's own
 decoding loses text, and what it cannot decode it neither shows nor deletes. So slots are freed without it,
 and what stands in one is compared right before, because a slot is used again at once.
+
+A stick on which libgammu does not start, because it refuses AT^PORTSEL=1 or AT^CURC=0, say, is read without it.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -17,9 +20,10 @@ from typing import Any, TypeVar
 import gammu
 
 from homesim import config
-from homesim.errors import TryAgain
-from homesim.listing import lists, slots
-from homesim.wire import Wire, radio_on, value
+from homesim.errors import ConfigError, TryAgain
+from homesim.listing import Content, lists
+from homesim.plain import MEMORIES, Memory, Network, Plain, radio_on
+from homesim.wire import Wire, value
 
 T = TypeVar("T")
 
@@ -31,10 +35,11 @@ PROBE = 5.0  # seconds: a slow stick takes 1 s an answer
 # Seconds after which a call means that the stick is stuck. Measured: a slow stick needs 27 s for Init; libgammu
 # itself would wait up to 12 minutes.
 CALL, INIT = 20.0, 45.0
-MEMORIES = ("SM", "ME")  # SIM and stick; SR holds reports on what was sent from here, and nothing is
 
 # Errors of a port that has gone. After one of these, or after a time-out, libgammu must not be touched again.
 _GONE = (gammu.ERR_DEVICEWRITEERROR, gammu.ERR_DEVICEREADERROR, gammu.ERR_NOTCONNECTED, gammu.ERR_DEVICENOTEXIST)
+
+log = logging.getLogger(__name__)
 
 
 class Stuck(TryAgain):
@@ -43,24 +48,12 @@ class Stuck(TryAgain):
 
 @dataclass(frozen=True)
 class Stored:
-    """An SMS in a slot of the stick."""
+    """What stands in a slot of the stick: an SMS, as a rule."""
 
     memory: str  # of MEMORIES
     index: int  # as in AT+CMGR
     pdu: str  # hex, the service centre's address first
-
-
-@dataclass(frozen=True)
-class Memory:
-    used: int
-    size: int
-
-
-@dataclass(frozen=True)
-class Network:
-    registration: str  # libgammu's words: HomeNetwork, RoamingNetwork, NoNetwork, RequestingNetwork, ...
-    operator: str
-    signal: int | None  # percent
+    whole: bool = True  # else not all of it could be read, or it is no PDU
 
 
 class Modem:
@@ -70,18 +63,25 @@ class Modem:
         """`said` is called, in another thread, with each line that the stick says on its own."""
         self._settings = settings
         self._wire = Wire(settings.device, said)
+        self._plain = Plain(self._wire, CALL)
         self._busy_until = float("inf")  # time.monotonic() after which the call in progress has failed
         self._machine = gammu.StateMachine()
         _OPENED.append(self._machine)
         self._selected = ""  # the memory of CMGR and CMGD, where we know it
-        self._counted = True  # libgammu can count this stick's SMS, and then list them too
+        self._started = True  # libgammu works with this stick
+        self._counted = True  # it can count its SMS, and then list them too
+
+    @property
+    def reader(self) -> str:
+        """Who reads the stick: "libgammu" or "plain AT"."""
+        return "libgammu" if self._started else "plain AT"
 
     def probe(self) -> str:
         """Ask the port with a short time limit and quiet it; return the SIM's state (TS 27.007 8.3).
 
         Raise wire.Silent when nothing answers, Stuck when the answers are to other questions.
         """
-        self._wire.command("AT", PROBE)
+        self._wire.greet(PROBE)
         self._wire.command("AT+CMEE=1", PROBE)  # errors by number
         self._wire.command("AT^CURC=0", PROBE)  # none of Huawei's own reports
         self._wire.command("AT+CNMI=2,1,0,0,0", PROBE)  # TS 27.005 3.4.1: +CMTI for each SMS stored
@@ -93,22 +93,30 @@ class Modem:
         return value(lines, "+CPIN:") or lines[-1]
 
     def open(self) -> None:
-        """Let libgammu take the wire."""
+        """Let libgammu take the wire, if it can work with this stick. Raise ConfigError when it cannot with any."""
+        connection = self._settings.connection
         self._machine.SetConfig(
-            0,
-            {
-                "Device": self._wire.device,
-                "Connection": self._settings.connection,
-                "Model": self._settings.model,
-            },
+            0, {"Device": self._wire.device, "Connection": connection, "Model": self._settings.model}
         )
         try:
             self._call(self._machine.Init, limit=INIT)
+        except gammu.ERR_UNKNOWNCONNECTIONTYPESTRING:
+            key = f"modem.{self._settings.name}.connection"
+            raise ConfigError(key, f"libgammu knows no connection {connection}; leave the key out") from None
         except gammu.GSMError as error:
-            raise TryAgain(self._settings.device, f"libgammu cannot start: {_text(error)}") from None
+            self._without_libgammu(_text(error))
+
+    def _without_libgammu(self, why: str) -> None:
+        self._started = self._counted = False
+        self._wire.greet(CALL)  # an answer to libgammu may still be under way
+        log.debug("%s: read by plain AT, as libgammu does not start: %s", self._settings.device, why)
 
     def enter_pin(self, pin: str) -> bool:
         """One try. False when the SIM refuses it, TryAgain when it is not known what it said."""
+        if not self._started:
+            if (taken := self._plain.enter_pin(pin)) is None:
+                raise TryAgain(self._settings.device, "the SIM takes no PIN now")
+            return taken
         try:
             self._call(self._machine.EnterSecurityCode, "PIN", pin)
         except gammu.ERR_SECURITYERROR:
@@ -119,7 +127,7 @@ class Modem:
 
     def command(self, text: str) -> Sequence[str]:
         """The answer to one AT command, while libgammu is quiet; the final result code last."""
-        return self._at(text)
+        return self._plain.at(text)
 
     def failure(self) -> TryAgain | None:
         """Why the call in progress will never return; asked by another thread."""
@@ -136,6 +144,9 @@ class Modem:
         if self._counted:
             try:
                 counts = self._call(self._machine.GetSMSStatus)
+                if not counts["SIMSize"] + counts["PhoneSize"]:  # 1.45.1 is out of step with a stick that takes 0.5 s
+                    self._without_libgammu("it finds no memory")
+                    return self.memories()
                 sizes = (("SIMUsed", "SIMSize"), ("PhoneUsed", "PhoneSize"))
                 return {
                     memory: Memory(counts[used], counts[size])
@@ -149,16 +160,18 @@ class Modem:
         return {memory: count for memory, count in found.items() if count}
 
     def stored(self, memories: dict[str, Memory]) -> list[Stored]:
-        """Every SMS on the stick, whatever its state and whatever is wrong with it."""
+        """Everything on the stick, whatever its state and whatever is wrong with it; read again if it is not whole."""
         listed = self._listed() if self._counted else {}
         found = []
         for memory, count in memories.items():
-            slots = listed[memory] if memory in listed else self._list(memory, count)
-            if "" in slots.values():
+            slots = listed.get(memory)
+            if slots is None or not all(content.whole for content in slots.values()):
                 self._select(memory)
-            for index, text in slots.items():
-                if text := text or self._read(index):
-                    found.append(Stored(memory, index, text))
+            slots = self._plain.contents(count.size) if slots is None else slots
+            for index, content in slots.items():
+                again = content if content.whole else self._plain.content(index)
+                if text := again.text or content.text:
+                    found.append(Stored(memory, index, text, again.whole))
         return found
 
     def delete(self, sms: Stored) -> bool:
@@ -168,28 +181,30 @@ class Modem:
         """
         if not self.holds(sms):
             return False
-        self._at(f"AT+CMGD={sms.index}")
+        self._plain.at(f"AT+CMGD={sms.index}")
         return True
 
     def holds(self, sms: Stored) -> bool:
         """Whether the slot holds this very SMS, or one that is the same to the octet."""
         if self._selected != sms.memory:
             self._select(sms.memory)
-        return self._read(sms.index) == sms.pdu
+        return self._plain.content(sms.index).text == sms.pdu
 
     def hang_up(self) -> bool:
         """Reject what rings. TS 27.007 6.5, else V.250 6.3.6, which on a Huawei may end data calls only."""
-        return any(self._at(command)[-1] == "OK" for command in ("AT+CHUP", "ATH"))
+        return any(self._plain.at(command)[-1] == "OK" for command in ("AT+CHUP", "ATH"))
 
     def missed(self) -> Sequence[str]:
         """What the list of missed calls answers to AT+CPBR (TS 27.007 8.11, 8.12); () where there is no such list."""
-        if self._at('AT+CPBS="MC"')[-1] != "OK":
+        if self._plain.at('AT+CPBS="MC"')[-1] != "OK":
             return ()
-        size = re.findall(r"\d+", value(self._at("AT+CPBS?"), "+CPBS:"))
-        return self._at(f"AT+CPBR=1,{size[-1]}") if size else ()
+        size = re.findall(r"\d+", value(self._plain.at("AT+CPBS?"), "+CPBS:"))
+        return self._plain.at(f"AT+CPBR=1,{size[-1]}") if size else ()
 
     def network(self) -> Network:
         """Registration, operator and signal, empty where the stick refuses to say."""
+        if not self._started:
+            return self._plain.network()
         info = self._ask(self._machine.GetNetworkInfo)
         signal = self._ask(self._machine.GetSignalQuality).get("SignalPercent", -1)
         operator = str(info.get("NetworkName") or info.get("NetworkCode") or "")
@@ -201,7 +216,7 @@ class Modem:
         except gammu.GSMError:
             return {}
 
-    def _listed(self) -> dict[str, dict[int, str]]:
+    def _listed(self) -> dict[str, dict[int, Content]]:
         """The memories that libgammu lists on the way to the first SMS; it looks no further than that.
 
         Asked for the rest it counts slots up for ever where a stick refuses to list them (1.42).
@@ -212,29 +227,10 @@ class Modem:
             pass  # empty, or the first SMS cannot be decoded: the list has passed all the same
         return lists(self._wire.exchanges)
 
-    def _list(self, memory: str, count: Memory) -> dict[int, str]:
-        """A memory's slots without libgammu, one by one where the stick gives no list."""
-        self._select(memory)
-        self._at("AT+CMGF=0")  # PDU mode
-        lines = self._at("AT+CMGL=4")
-        return slots(lines) if lines[-1] == "OK" else dict.fromkeys(range(count.size + 1), "")
-
     def _select(self, memory: str) -> Memory | None:
-        """Make it the memory of CMGL, CMGR and CMGD; None when the stick refuses."""
-        for form in (f'"{memory}"', f'"{memory}","{memory}","{memory}"'):
-            lines = self._at(f"AT+CPMS={form}")
-            if lines[-1] == "OK":
-                self._selected = memory
-                used, size, *_ = [*re.findall(r"\d+", value(lines, "+CPMS:")), "0", "50"]  # E220 says only OK
-                return Memory(int(used), int(size))
-        return None
-
-    def _read(self, index: int) -> str:
-        """The PDU in a slot of the selected memory, "" when there is none."""
-        return next(iter(slots(self._at(f"AT+CMGR={index}"), whole=False).values()), "")
-
-    def _at(self, command: str) -> Sequence[str]:
-        return self._wire.command(command, CALL)
+        count = self._plain.select(memory)
+        self._selected = memory if count else self._selected
+        return count
 
     def _call(self, function: Callable[..., T], *args: Any, limit: float = CALL, **options: Any) -> T:
         """Call libgammu. Raise TryAgain when it must not be called again."""

@@ -8,17 +8,16 @@ anybody holds the port the stick comes back from a reset under another number. A
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from homesim.errors import TryAgain
+from homesim.plain import MEMORIES, Plain, radio_on
 from homesim.run import apart
-from homesim.wire import RADIO, Wire, radio_on, value
+from homesim.wire import RADIO, Wire
 
 ANSWER = 5.0  # seconds: a slow stick takes 1 s an answer
 LOOK = 60.0  # seconds for all of them; then the stick is not healthy, slow as it may be
-REGISTERED = {"1", "5", "6", "7", "9", "10"}  # TS 27.007 7.2: home, roaming; SMS only; without CSFB
 
 
 @dataclass(frozen=True)
@@ -50,13 +49,14 @@ def _answer(function: Callable[[str], Answer], device: str, seconds: float) -> A
 
 def _look(device: str) -> Answer:
     wire = Wire(device, str)
-    wire.command("AT", ANSWER)
+    wire.greet(ANSWER)
     radio_on(wire, ANSWER)
     return _ask(wire)
 
 
 def _cycle_radio(device: str) -> Answer:
     wire = Wire(device, str)
+    wire.greet(ANSWER)
     for off in "40":  # some know only one of them
         if wire.command(f"AT+CFUN={off}", RADIO)[-1] == "OK":
             break
@@ -66,18 +66,10 @@ def _cycle_radio(device: str) -> Answer:
 
 def _ask(wire: Wire) -> Answer:
     wire.command("AT+CMEE=1", ANSWER)  # errors by number
-    sim = wire.command("AT+CPIN?", ANSWER)
-    states = [value(wire.command(f"AT+{name}?", ANSWER), f"+{name}:") for name in ("CREG", "CGREG", "CEREG")]
+    stick = Plain(wire, ANSWER)
+    counts = [stick.select(memory) for memory in MEMORIES]
     return Answer(
-        sim=value(sim, "+CPIN:") or sim[-1],
-        registered=any(re.split(r"[ ,]+", f"{state},,")[1] in REGISTERED for state in states),
-        used=sum(_used(wire, memory) for memory in ("SM", "ME")),
+        sim=stick.sim(),
+        registered=stick.network().registered,
+        used=sum(count.used for count in counts if count),
     )
-
-
-def _used(wire: Wire, memory: str) -> int:
-    for form in (f'"{memory}"', f'"{memory}","{memory}","{memory}"'):
-        count = re.match(r"\d+", value(wire.command(f"AT+CPMS={form}", ANSWER), "+CPMS:"))
-        if count:
-            return int(count[0])
-    return 0

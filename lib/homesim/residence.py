@@ -33,9 +33,10 @@ class Residence:
 
     def look(self, found: Sequence[Stored], memories: Container[str]) -> None:
         """All that stands in these memories: what is new gets a name, what has left its slot is forgotten."""
-        elsewhere = {slot: kept for slot, kept in self._slots.items() if slot.partition(" ")[0] not in memories}
-        here = {_slot(one): (sms.digest(one.pdu), self.name(one)) for one in found if untimed(one)}
-        self._keep(elsewhere | here)
+        torn = {_slot(one) for one in found if not one.whole}  # it may be the same, and is read whole the next time
+        before = {slot: k for slot, k in self._slots.items() if slot in torn or slot.partition(" ")[0] not in memories}
+        here = {_slot(one): (sms.digest(one.pdu), self.name(one)) for one in found if one.whole and untimed(one)}
+        self._keep(before | here)
 
     def name(self, one: Stored) -> str:
         """The same for the same SMS, once it has been looked at."""

@@ -17,7 +17,6 @@ import contextlib
 import json
 import logging
 import os
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,6 +25,7 @@ from pathlib import Path
 from homesim.entry import FILE, content, parse
 from homesim.entry import Entry as Entry
 from homesim.errors import TryAgain, reason
+from homesim.files import shown, sync, unwritable, write, writing
 
 SEEN_DAYS = 30
 _FOLDERS = ("tmp", "parts", "new", "failed", "seen")
@@ -47,11 +47,11 @@ class Spool:
         for folder in () if read_only else ("", *_FOLDERS):
             try:
                 (root / folder).mkdir(mode=0o700, parents=True)
-                _sync(root.parent if folder == "" else root)
+                sync(root.parent if folder == "" else root)
             except FileExistsError:
                 pass
             except OSError as error:
-                raise _unwritable(root / folder, error) from None
+                raise unwritable(root / folder, error) from None
 
     def put(self, folder: str, entry: Entry) -> None:
         """Keep an entry. When this returns it survives a power cut. Raise TryAgain when it cannot be kept."""
@@ -77,7 +77,7 @@ class Spool:
             pass
         except OSError as error:
             if file not in self._unreadable:
-                log.error("%s: %s; left where it is", _shown(self.root / folder / file), error.strerror)
+                log.error("%s: %s; left where it is", shown(self.root / folder / file), error.strerror)
             self._unreadable.add(file)
         except (LookupError, ValueError, AttributeError):
             self._set_aside(folder, file)
@@ -109,19 +109,19 @@ class Spool:
     def sync(self) -> None:
         """Make durable what is in the folders, whoever wrote it."""
         for folder in ("parts", "new", "seen", "failed"):
-            with _writing(self.root / folder) as path:
-                _sync(path)
+            with writing(self.root / folder) as path:
+                sync(path)
 
     def mark(self, *names: str) -> None:
         """Remember without their text that these need nothing more. An empty file is durable when its folder is."""
-        with _writing(self.root / "seen") as folder:
+        with writing(self.root / "seen") as folder:
             for name in names:
                 os.close(os.open(folder / name, os.O_WRONLY | os.O_CREAT, 0o600))
-            _sync(folder)
+            sync(folder)
 
     def remove(self, folder: str, name: str) -> None:
         """Not durable, and need not be: who removes has marked or copied it before, and looks there first."""
-        with _writing(self.root / folder / f"{name}.json") as path:
+        with writing(self.root / folder / f"{name}.json") as path:
             path.unlink(missing_ok=True)
 
     def done(self, *names: str) -> None:
@@ -185,68 +185,27 @@ class Spool:
         if value:
             self._write(self.root / key, json.dumps(value) + "\n")
         elif (self.root / key).exists():
-            with _writing(self.root / key) as path:
+            with writing(self.root / key) as path:
                 path.unlink()
-                _sync(self.root)
+                sync(self.root)
 
     def sweep(self, now: float) -> None:
         """Forget what is too old to come again, and what a killed run left half written."""
         for folder, days in (("seen", SEEN_DAYS), ("tmp", 1)):
-            with _writing(self.root / folder) as path:
+            with writing(self.root / folder) as path:
                 for file in os.scandir(path):
                     with contextlib.suppress(FileNotFoundError):
                         if file.stat().st_mtime < now - days * 86400:
                             os.unlink(file.path)
 
     def _write(self, path: Path, text: str) -> None:
-        """The one durable writer."""
-        temporary = self.root / "tmp" / f"{path.name}.{os.getpid()}"
-        with _writing(path):
-            try:
-                descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-                with open(descriptor, "w", encoding="utf-8") as file:
-                    file.write(text)
-                    file.flush()
-                    os.fsync(descriptor)
-                os.rename(temporary, path)
-                _sync(path.parent)
-            except OSError:
-                with contextlib.suppress(OSError):
-                    temporary.unlink()
-                raise
+        write(path, text, self.root / "tmp" / f"{path.name}.{os.getpid()}")
 
     def _set_aside(self, folder: str, file: str) -> None:
         if self._read_only:
             return
         target = self.root / "failed" / f"{file}.damaged-in-{folder}-{int(time.time())}"
-        log.error("%s: damaged, nothing of it can be read; moved to failed/", _shown(self.root / folder / file))
-        with _writing(target):
+        log.error("%s: damaged, nothing of it can be read; moved to failed/", shown(self.root / folder / file))
+        with writing(target):
             os.rename(self.root / folder / file, target)
-            _sync(self.root / "failed")
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[Path]:
-    """What the disk refuses is no bug: raise TryAgain."""
-    try:
-        yield path
-    except OSError as error:
-        raise _unwritable(path, error) from None
-
-
-def _unwritable(path: Path, error: OSError) -> TryAgain:
-    room = "" if isinstance(error, PermissionError) else "; SMS stay on the stick until there is room to write"
-    return TryAgain(_shown(path), f"{reason(error)}{room}")
-
-
-def _shown(path: Path) -> str:
-    """A path without the hash in it: who sees that in a log can try which of all codes it is of."""
-    return re.sub(r"-[0-9a-f]{24}", "-...", str(path))
+            sync(self.root / "failed")

@@ -13,7 +13,10 @@ from typing import Any
 
 EVERY = 5.0
 # What is reckoned with.
-_KINDS = {"pid": int, "ends_boottime": float, "stored": int, "hidden": int, "call": int, "memories": dict}
+_KINDS = {
+    "pid": int, "ends_boottime": float, "stored": int, "hidden": int, "stuck": int, "torn": dict, "call": int,
+    "memories": dict,
+}  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +28,10 @@ class Status:
     touches), ends_boottime (when the kernel ends this run), answered and answered_boottime (when the stick last
     showed its SMS, or health had cured it), sim (TS 27.007 8.3), registration, operator, signal (percent), call
     (seconds since the call that rings now began, 0: none), memories {NAME: {used, free}}, hidden (SMS that the stick
-    counts and does not list), stored (messages taken from it since boot), spool {FOLDER: entries}, error (why the stick
-    does not show its SMS) and error_boottime (since when), telegram (why nothing can be sent); error and telegram are
-    "" when all is well.
+    counts and does not list), torn (remains.py), stuck (slots that are not freed, though what is in them was told),
+    reader ("libgammu", or "plain AT" where that does not start), stored (messages taken from it since boot), spool
+    {FOLDER: entries}, error (why the stick does not show its SMS) and error_boottime (since when), telegram (why
+    nothing can be sent); error and telegram are "" when all is well.
     """
 
     def __init__(self, run: Path, modem: str, limit: float) -> None:
@@ -46,6 +50,9 @@ class Status:
     def failed(self, problem: str) -> None:
         """The stick does not show its SMS."""
         self.set(error=problem, error_boottime=boottime())
+
+    def get(self, key: str, default: Any) -> Any:
+        return self._fields.get(key, default)
 
     def set(self, **fields: object) -> None:
         self._fields |= fields

@@ -108,6 +108,8 @@ TROUBLES = {key: Trouble(*words) for key, words in {
     "weak-signal": ("network", "very weak signal, {signal} %", _PLACE),
     "full-memory": ("memory", "{memory} is full ({used} SMS): soon no more come in", "`sudo homesim-poll --linger 0`"),
     "hidden": ("memory", "the stick counts {count} SMS that it does not show", "`sudo homesim-health --force-reset`"),
+    "stuck": ("memory", "{count} SMS cannot be taken off the stick; what could be read of them is in the chat",
+        "put the SIM into a telephone, and delete them there"),
     "open-folder": ("disk", "others can read {folder}, where SMS are kept", "`sudo chmod 700 {folder}`"),
     "read-only": ("disk", "{folder} cannot be written: it is mounted read-only",
         "`sudo mount -o remount,rw {mount}`; if it comes again, the SD card is worn"),

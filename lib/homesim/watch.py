@@ -15,9 +15,11 @@ from dataclasses import asdict
 from homesim.config import Modem as Settings
 from homesim.errors import TryAgain
 from homesim.intake import Intake
-from homesim.modem import Memory, Modem
+from homesim.modem import Modem
 from homesim.pin import unlock
+from homesim.plain import Memory
 from homesim.reception import Reception
+from homesim.remains import Remains
 from homesim.spool import Spool
 from homesim.status import Status
 
@@ -46,6 +48,7 @@ class Watch(threading.Thread):
         self._status = status
         self._wake = wake
         self._reception = Reception(settings, spool, status, wake)
+        self._remains = Remains(status)
         self._once = once
         self._modem: Modem | None = None
         self._counts: dict[str, Memory] = {}
@@ -106,14 +109,16 @@ class Watch(threading.Thread):
         memories = modem.memories()
         if not memories:
             raise TryAgain(self._settings.device, "the stick does not show its SMS; run homesim-doctor")
+        self._status.set(reader=modem.reader)
         now = time.monotonic()
         if noticed or memories != self._counts or now - self._listed >= LIST:
-            while self._intake.take(modem, memories, self._wake, self._stir) and not self._leaving:
+            while self._intake.take(modem, memories, self._remains, self._wake, self._stir) and not self._leaving:
                 self._stir.clear()
                 self._noticed = False
                 self._reception.attend(modem)
                 memories = modem.memories()
             self._listed = now
+            self._status.set(stuck=self._intake.stuck)
             self._hidden = sum(max(0, memory.used - self._intake.listed[name]) for name, memory in memories.items())
         self._vain = self._vain + 1 if noticed and self._intake.stored == self._told else 0
         self._counts = memories

@@ -34,6 +34,7 @@ _NAME = re.compile(r"[+^][A-Z]+")
 _PDU = re.compile(r"[0-9A-Fa-f]{24,}")  # the shortest has 28 digits; the longest other number, an ICCID, has 20
 # What libgammu gets in the place of an SMS that somebody wrote: 1.42 dies of some of them ("stack smashing detected").
 _HARMLESS = "0791947101670000040181F1000002101000000000012D"
+_SMS = re.compile(r"AT\+CMG[LR]=")
 _CALLS = ("RING", "NO CARRIER", "BUSY", "NO ANSWER")  # V.250 result codes of a call
 _REASONS = {
     errno.ENOENT: "no such device; is the stick plugged in? run homesim-doctor",
@@ -46,6 +47,7 @@ RADIO = 20.0  # seconds for the radio to go off or on
 _WRITE = 10.0  # seconds in which a living stick takes a command
 # Octets that are kept: of a line without an end, and for a libgammu that does not read. A list of 255 SMS has 90,000.
 _LINE, _UNREAD = 1 << 14, 1 << 20
+_LATE = 0.3  # seconds at least for what comes late
 
 
 class Silent(TryAgain):
@@ -73,6 +75,7 @@ class Wire:
         self._asked = ""  # the command whose answer is awaited
         self._ours = False  # it is not libgammu's
         self._answer: list[str] = []
+        self._echoed = False  # it came back, so what follows is its own answer
         self._typed = self._heard = self._unread = b""
         self._port = self._open()
         self._master, self._slave = pty.openpty()
@@ -80,6 +83,19 @@ class Wire:
         os.set_blocking(self._master, False)
         self.device = os.ttyname(self._slave)
         threading.Thread(target=self._carry, daemon=True).start()
+
+    def greet(self, seconds: float) -> None:
+        """The first command. Raise Silent when nothing answers it within `seconds`.
+
+        ESC before it: another program may have left the port at the prompt of AT+CMGS, where all we say would be an
+        SMS (TS 27.005 3.5.1). CR ends what a stick makes of it that knows no ESC; either says OK or ERROR at most.
+        """
+        with self._changed:
+            self._write(b"\x1b\r", seconds)
+        began = time.monotonic()
+        self.command("AT", seconds)
+        if not self._echoed:  # that was to ESC, perhaps, or to the run before us: its own comes, as slowly, and alone
+            time.sleep(max(_LATE, 2 * (time.monotonic() - began)))
 
     def command(self, text: str, seconds: float) -> Sequence[str]:
         """Ask one AT command; the lines of its answer, the final result code last.
@@ -158,7 +174,7 @@ class Wire:
             self._unread = self._unread[os.write(self._master, self._unread) :]
 
     def _from_stick(self, octets: bytes) -> None:
-        self._heard += octets.replace(b"\0", b"")
+        self._heard += octets.translate(None, b"\0\x1b")
         *lines, rest = re.split(rb"[\r\n]+", self._heard)
         self._heard = rest[-_LINE:]
         for line in lines:
@@ -167,7 +183,8 @@ class Wire:
 
     def _hear(self, line: str) -> None:
         if line == self._asked:
-            return  # its echo
+            self._echoed = True
+            return
         if not self._asked or _unasked(line, self._asked):
             self._said(line)
             return
@@ -176,12 +193,19 @@ class Wire:
             self.exchanges.append(Exchange(self._asked, tuple(self._answer)))
             self._asked = ""
             self._changed.notify_all()
-        if not self._ours:
-            shown = _HARMLESS if _PDU.fullmatch(line) else line
+        if not self._ours and (shown := self._shown(line)):
             self._show(f"\r\n{shown}\r\n".encode("latin-1"))
 
+    def _shown(self, line: str) -> str:
+        """What libgammu gets to see of a line of an answer: of an SMS only that there is one, and in which slot."""
+        if not _SMS.match(self._asked):
+            return _HARMLESS if _PDU.fullmatch(line) else line
+        if listed := re.match(r"\+CMGL:\s*(\d+)", line):
+            return f"+CMGL: {listed[1]},1,,15\r\n{_HARMLESS}"
+        return f"+CMGR: 1,,15\r\n{_HARMLESS}" if line.startswith("+CMGR:") else ""
+
     def _begin(self, command: str, *, ours: bool) -> None:
-        self._asked, self._ours, self._answer = command, ours, []
+        self._asked, self._ours, self._answer, self._echoed = command, ours, [], False
 
     def _write(self, octets: bytes, seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -214,12 +238,6 @@ def _unasked(line: str, command: str) -> bool:
     if name and not _FINAL.fullmatch(line):
         return name[0] not in command.upper()
     return line in _CALLS
-
-
-def radio_on(wire: Wire, seconds: float) -> None:
-    """Put back what a health check that was killed in the middle of a radio cycle left off (TS 27.007 8.2)."""
-    if value(wire.command("AT+CFUN?", seconds), "+CFUN:")[:1] in ("0", "4"):
-        wire.command("AT+CFUN=1", RADIO)
 
 
 def value(answer: Sequence[str], prefix: str) -> str:

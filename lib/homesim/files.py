@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The one durable writer: a file is there whole or not at all, and what the disk refuses is no bug."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from homesim.errors import TryAgain, reason
+
+
+def write(path: Path, text: str, temporary: Path) -> None:
+    """When this returns the file survives a power cut. `temporary` is in the same file system. Raise TryAgain."""
+    with writing(path):
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(descriptor)
+            os.rename(temporary, path)
+            sync(path.parent)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+
+
+def sync(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """What the disk refuses in here is TryAgain."""
+    try:
+        yield path
+    except OSError as error:
+        raise unwritable(path, error) from None
+
+
+def unwritable(path: Path, error: OSError) -> TryAgain:
+    room = "" if isinstance(error, PermissionError) else "; SMS stay on the stick until there is room to write"
+    return TryAgain(shown(path), f"{reason(error)}{room}")
+
+
+def shown(path: Path) -> str:
+    """A path without the hash in it: who sees that in a log can try which of all codes it is of."""
+    return re.sub(r"-[0-9a-f]{24}", "-...", str(path))
