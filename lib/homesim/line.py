@@ -63,7 +63,8 @@ def _ask(device: str, turn: run.Turn) -> Said:
     wire.greet(ANSWER)
     wire.command("AT+CMEE=1", ANSWER)  # errors by number, as poll wants them too
     stick = Plain(wire, ANSWER)
-    said = {"sim": stick.sim(), "tries": tries_left(stick.at)} | asdict(stick.network())
+    sim = stick.sim()
+    said = {"sim": sim, "tries": tries_left(stick.at) if sim == "SIM PIN" else None} | asdict(stick.network())
     return said | _memories(value(stick.at("AT+CPMS?"), "+CPMS:"))
 
 
