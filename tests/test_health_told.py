@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import pdus
+from botapi_faults import refusal
 from clinic import PLACE, Clinic
 from homesim.diagnosis import FAULTS
 from homesim.incident import DAY, HOLD
@@ -326,27 +327,39 @@ class TestRefused:
     def put(self, clinic: Clinic, name: str = "20261122134723-0123456789abcdef") -> None:
         folder = clinic.state / "failed"
         pdu = pdus.deliver("message", "SENDER", time=now())
-        (folder / f"{name}.json").write_text(json.dumps({"pdus": [pdu], "reason": "HTTP 400"}))
+        file = folder / (name if ".json" in name else f"{name}.json")
+        file.write_text(json.dumps({"pdus": [pdu], "reason": "HTTP 400"}))
 
     def test_it_is_told_once_and_is_no_reason_for_a_reset(self, clinic: Clinic) -> None:
         assert clinic.check() == 0
         self.put(clinic)
         for _ in range(3):
-            assert clinic.check() == 75
+            assert clinic.check() == 0  # the next SMS arrives
         clinic.poll()
         [alert] = clinic.alerts()
-        assert alert.startswith("Telegram does not take 1 SMS.")
+        assert alert.startswith("1 SMS cannot be forwarded: ")
         assert clinic.tree.writes == []
         assert clinic.incident() == {}
-        self.put(clinic, "20261122134724-0123456789abcdef")
+        self.put(clinic, "20261122134724-0123456789abcdef.json.damaged-in-new-1")
         for _ in range(2):
-            assert clinic.check() == 75
+            assert clinic.check() == 0
         clinic.poll()
-        assert clinic.alerts()[1].startswith("Telegram does not take 2 SMS.")
+        assert clinic.alerts()[1].startswith("1 SMS cannot be forwarded: ")
         for path in (clinic.state / "failed").iterdir():
             path.unlink()
         assert clinic.check() == 0
         assert len(clinic.alerts()) == 2
+
+    def test_what_the_sender_has_told_is_not_told_again(self, clinic: Clinic) -> None:
+        assert clinic.check() == 0
+        clinic.api.always(lambda request: "cursed" in request.params.get("text", ""), refusal(400, "Bad Request: odd"))
+        clinic.stick.deliver(pdus.deliver("cursed", "SENDER", time=now()))
+        for _ in range(3):
+            assert clinic.check() == 0
+        clinic.poll()
+        [alert] = clinic.alerts()
+        assert "It is kept in failed/" in alert
+        assert len(clinic.entries("failed")) == 1
 
     def test_words_of_our_own_that_are_refused_are_not_told_of(self, clinic: Clinic) -> None:
         assert clinic.check() == 0
@@ -360,7 +373,7 @@ class TestRefused:
         clinic.tree.under_voltage()
         assert clinic.check() == 75
         clinic.tree.under_voltage(False)
-        assert clinic.check() == 75
+        assert clinic.check() == 0
         assert clinic.incident() == {}
         clinic.poll()
         assert "All is well again" in clinic.alerts()[-1]

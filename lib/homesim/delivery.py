@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import islice
 
-from homesim import config, message, sms
+from homesim import config, message, refused, sms
 from homesim.answer import Answer, Outcome
 from homesim.backlog import Backlog
 from homesim.chat import Chat
@@ -181,6 +181,7 @@ class Delivery:
         if answer.outcome is not Outcome.SENT:
             return self._failed([entry.name], answer, begun)
         self._spool.fail(entry, reason)
+        refused.told(self._spool, [entry.name])
         log.error("%s: %s", self._modem.name, _refusal(entry, reason))
         self._doubtful = {name: part for name, part in self._doubtful.items() if name not in (told, entry.name)}
         self._spool.set_state("attempt", dict(self._doubtful))

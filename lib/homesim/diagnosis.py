@@ -114,12 +114,11 @@ FAULTS = {fault.kind: fault for fault in (
     Fault("stuck", "The stick began to keep an SMS that cannot be taken off it",
           "What could be read of it is in the chat. Delete it with the SIM in a telephone, or run homesim-doctor",
           reset=False),
-    Fault("refused", "Telegram did not take an SMS, and will not", reset=False),
+    Fault("refused", "An SMS could not be forwarded", reset=False),
     Fault("telegram", "Telegram stopped taking messages", "The system log says why", reset=False),
 )}  # fmt: skip
-# No part of an incident. Telegram cannot carry the news that it takes nothing: the log and the ping do. What it has
-# refused lies there until a person looks, and is told by itself (refused.py).
-APART = ("telegram", "refused")
+UNTOLD = ("telegram",)  # it cannot carry this news itself: the log and the ping do
+NAMED = ("refused",)  # lies there until a person looks, who was told (refused.py): the next SMS arrives all the same
 SAID = ("no-sim", "pin", "wrong-pin", "puk")  # by the stick itself, which takes no second run to believe
 
 
@@ -241,4 +240,6 @@ def _telegram(seen: Evidence) -> Finding:
 
 
 def _refused(seen: Evidence) -> Sequence[Finding]:
-    return [Finding("failed", f"{seen.refused} SMS that Telegram refused", FAULTS["refused"])] if seen.refused else []
+    if not seen.refused:
+        return []
+    return [Finding("failed", f"{seen.refused} SMS that cannot be forwarded", FAULTS["refused"])]

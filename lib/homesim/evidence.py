@@ -29,6 +29,6 @@ def gather(settings: Config, name: str, bus: Bus, spool: Spool) -> Evidence:
         boottime=status.boottime(),
         waiting=waiting,
         oldest=oldest,
-        refused=len(refused.waiting(spool)),
+        refused=len(refused.lying(spool)),
         wrong_pin=pin.refused(modem, spool),
     )

@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from homesim import config, evidence, identity, incident, refused, run, status
 from homesim.config import Config
-from homesim.diagnosis import APART, Fault, diagnose
+from homesim.diagnosis import NAMED, UNTOLD, Fault, diagnose
 from homesim.errors import EXIT_OK, EXIT_TRY_AGAIN, TryAgain
 from homesim.handover import only_check, take_turn
 from homesim.incident import Incident
@@ -89,7 +89,7 @@ class _Check:
         incident.finish(self._spool)
         refused.tell(self._spool)
         every = self._faults()
-        faults = [fault for fault in every if fault.kind not in APART]
+        faults = [fault for fault in every if fault.kind not in UNTOLD]
         known = incident.load(self._spool)
         # No bad news is no good news yet, soon after a start, or when poll's last word is that it sees no SMS: an
         # incident goes on until it has seen them.
@@ -136,7 +136,7 @@ class _Check:
             log.log(level, "%s: %s: %s", self._modem.name, finding.station, finding.sentence)
 
     def _faults(self) -> list[Fault]:
-        return [finding.fault for finding in self._findings if finding.fault]
+        return [finding.fault for finding in self._findings if finding.fault and finding.fault.kind not in NAMED]
 
     def _remember(self, stick: Stick | None) -> None:
         identity.remember(self._spool, self._bus, self._device, stick)

@@ -1,33 +1,46 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A word to the owner about what lies in failed/: an SMS that Telegram will not take, or that cannot be read.
+"""What lies in failed/, and a word to the owner about what nobody has told of: files that are damaged, and what
+versions before set aside in silence.
 
-refused        in the spool: the names that were told of. Each is told once, together with what is new with it
+    refused        in the spool: the names that were told of, each once
 """
 
 from __future__ import annotations
 
-import os
 import time
+from collections.abc import Sequence
 
+from homesim.entry import own
 from homesim.spool import Entry, Spool
 
 STATE = "refused"
 
 
-def waiting(spool: Spool) -> list[str]:
-    """The SMS in failed/. Words of our own that were refused are none, or telling of them would never end."""
-    return [name for name in spool.names("failed") if not name.endswith("-alert.json")]
+def lying(spool: Spool) -> list[str]:
+    """The SMS in failed/. Words of our own are none, or telling of them would never end."""
+    return [name for name in spool.names("failed") if not own(name)]
+
+
+def told(spool: Spool, names: Sequence[str]) -> None:
+    """The owner knows of these too."""
+    now = {*_told(spool), *names}
+    spool.set_state(STATE, {"told": [name for name in lying(spool) if name in now]})
 
 
 def tell(spool: Spool) -> None:
-    """Put an alert into the spool when there is news."""
-    names, told = waiting(spool), spool.state(STATE).get("told")
-    if not set(names) - set(told if isinstance(told, list) else []):
-        return
-    newest = os.stat(spool.root / "failed").st_mtime
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(newest))  # the same again after a kill
-    name = f"{stamp}-refused-alert"
-    if not spool.known(name):
-        text = f"Telegram does not take {len(names)} SMS. What it refused is kept on the Raspberry Pi: homesim-doctor "
-        spool.put("new", Entry(name, alert=f"{text}says where, and how to try again.", received=time.time()))
-    spool.set_state(STATE, {"told": names})
+    """Put an alert into the spool when there is something that was not told."""
+    names = lying(spool)
+    if news := sorted(set(names) - _told(spool)):
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        name = f"{stamp}-{len(news)}-refused-alert"
+        text = (
+            f"{len(news)} SMS cannot be forwarded: Telegram refused what is in them, or their files are damaged. They "
+            "are kept on the Raspberry Pi; homesim-doctor says where, and how to try again."
+        )
+        spool.put("new", Entry(name, alert=text, received=time.time()))
+        told(spool, news)
+
+
+def _told(spool: Spool) -> set[str]:
+    names = spool.state(STATE).get("told")
+    return set(map(str, names)) if isinstance(names, list) else set()

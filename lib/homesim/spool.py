@@ -136,9 +136,10 @@ class Spool:
         self.remove("new", entry.name)
 
     def names(self, folder: str) -> list[str]:
-        """Of the entries in a folder, sorted; of the marks in seen/."""
+        """Of the entries in a folder, sorted, what was damaged with them; of the marks in seen/."""
         files = self._files(folder)
         if folder != "seen":
+            files = [file.partition(".damaged-in-")[0] for file in files]
             files = [file.removesuffix(".json") for file in files if FILE.fullmatch(file)]
         return sorted(files)
 
@@ -151,7 +152,7 @@ class Spool:
             raise TryAgain(self.root / folder, reason(error)) from None
 
     def count(self, folder: str) -> int:
-        """How many entries are in a folder; what was damaged counts in failed/.
+        """How many entries are in a folder.
 
         A folder is listed again when it has changed: a run asks each half second, and 10,000 may wait.
         """
@@ -160,12 +161,11 @@ class Spool:
             at, number = self._counts.get(folder, (None, 0))
             if at == changed:
                 return number
-            files = [file.partition(".damaged-in-")[0] for file in self._files(folder)]
-            number = sum(FILE.fullmatch(file) is not None for file in files)
+            number = len(self.names(folder))
             if abs(time.time() - changed) > SETTLED:
                 self._counts[folder] = changed, number
             return number
-        return len(self._files(folder))
+        return len(self.names(folder))
 
     def waiting(self) -> tuple[int, float]:
         """How many entries wait for Telegram, and for how many seconds the oldest has, in this boot at most."""
