@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import pdus
-from homesim import sms
+from homesim import pdu, sms
 from rig import Rig
 
 CORPUS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "corpus.json").read_text())
@@ -30,9 +30,9 @@ ODD = {
 @pytest.mark.parametrize("names", ODD.values(), ids=ODD)
 def test_what_is_odd_is_shown_as_far_as_it_goes(rig: Rig, names: tuple[str, ...]) -> None:
     """Each message with its sender, its time and its words; in one entry, and what cannot be read as it came."""
-    cases = [case for case in CORPUS if case["name"].startswith(names)]
-    for number, pdu in enumerate(dict.fromkeys(pdu for case in cases for pdu in case["pdus"])):
-        rig.stick.store("SM" if number % 3 else "ME", None, pdu)
+    cases = [case for case in CORPUS if case["name"].startswith(names) and all(map(_has_tpdu, case["pdus"]))]
+    for number, text in enumerate(dict.fromkeys(text for case in cases for text in case["pdus"])):
+        rig.stick.store("SM" if number % 3 else "ME", None, text)
     run = rig.poll()
     assert (run.returncode, run.stderr) == (0, "")
     assert rig.stick.stored() == {}
@@ -51,6 +51,14 @@ def messages(rig: Rig) -> list[str]:
         starts = [entity["offset"] * 2 for entity in sent.entities if entity["type"] == "bold"]
         found += [octets[start:end].decode("utf-16-le") for start, end in pairwise([*starts, len(octets)])]
     return found
+
+
+def _has_tpdu(text: str) -> bool:
+    """Else a slot that holds it was not read whole (tests/test_slots.py)."""
+    try:
+        return bool(pdu.tpdu(text))
+    except ValueError:
+        return False
 
 
 def _shown(expect: dict[str, Any], found: list[str], shown: list[str]) -> bool:
@@ -74,8 +82,8 @@ def test_a_stamp_that_is_read_now_and_was_not_before(rig: Rig) -> None:
     (rig.state / "seen" / before(alone)).touch()
     waits = {"pdus": parts[:1], "received": time.time()}
     (rig.state / "parts" / f"{before(parts[0])}.json").write_text(json.dumps(waits))
-    for pdu in (alone, *parts):
-        rig.stick.store("SM", None, pdu)
+    for text in (alone, *parts):
+        rig.stick.store("SM", None, text)
     for _ in range(2):
         assert rig.poll().returncode == 0
         rig.stick.store("SM", None, alone)
