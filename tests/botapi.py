@@ -166,7 +166,7 @@ class BotApi:
         with self._changed:
             self._always.clear()
 
-    def quiet(self, seconds: float = 0.5) -> None:
+    def quiet(self, seconds: float = 10.0) -> None:
         """Return when all that was sent before is carried out, also by clients that are dead; or after `seconds`."""
         if self._server:
             self._server.quiet(seconds)
