@@ -17,6 +17,7 @@ import pytest
 import pdus
 from homesim import sms
 from homesim.spool import Entry, Spool
+from patience import PATIENCE, WATCHED
 from rig import Rig, now
 
 ONE_LIBGAMMU = True
@@ -58,9 +59,10 @@ class TestGrowth:
                 return int(Path(f"/proc/{strace.pid}/task/{strace.pid}/children").read_text())
 
             rig.api.on_request = look
-            strace = rig.start("--linger", "60", command=("strace", "-f", "-o", str(trace), "-e", "trace=openat"))
+            command = ("strace", "-f", "-o", str(trace), "-e", "trace=openat")
+            strace = rig.start("--linger", f"{WATCHED:.0f}", command=command)
             try:
-                rig.api.wait_for(lambda _: len(seen) > self.MESSAGES, timeout=120)
+                rig.api.wait_for(lambda _: len(seen) > self.MESSAGES)
             finally:
                 os.kill(poll(), signal.SIGKILL)
                 strace.communicate()
@@ -82,7 +84,7 @@ class TestGrowth:
             rig.api.down()
             trace = tmp_path / "trace"
             run = rig.start("--linger", "8", command=("strace", "-f", "-o", str(trace), "-e", "trace=getdents64"))
-            run.communicate(timeout=90)
+            run.communicate(timeout=PATIENCE)
             full = [line for line in trace.read_text().splitlines() if re.search(r"\) = \d{5,}$", line)]
             assert 0 < len(full) <= 50  # a listing of 2000 takes five; the run looks at its status some 20 times
 
@@ -115,14 +117,14 @@ class TestByHand:
         [back] = fill(rig, 1, first=70000)
         name = max((rig.state / "new").iterdir())
         name.rename(rig.state / "failed" / name.name)
-        rig.start("--linger", "60")
-        rig.api.wait_for(lambda api: len(api.sent) >= 2, timeout=60)
+        rig.start("--linger", f"{WATCHED:.0f}")
+        rig.api.wait_for(lambda api: len(api.sent) >= 2)
         code = (pdus.deliver("482913 is your code", "BANK", time=now()),)
         Spool(rig.state).put("new", Entry(sms.name(code), code, received=time.time()))
         (rig.state / "failed" / name.name).rename(name)
-        rig.api.wait_for(lambda api: "482913" in api.text(), timeout=60)
+        rig.api.wait_for(lambda api: "482913" in api.text())
         assert len(sent_texts(rig)) < 400
-        rig.api.wait_for(lambda api: back in api.text(), timeout=120)
+        rig.api.wait_for(lambda api: back in api.text())
 
     @pytest.mark.parametrize(
         "leftover", ["2026-a.json~", "2026-a.json.save", ".2026-a.json.swp", ".2026-a.json", "#2026-a.json#", "4913"]

@@ -69,7 +69,7 @@ def from_poll(python: str) -> Iterator[Request]:
         assert rig.poll().returncode == 0
         with rig.lingering():
             rig.stick.call("+4930222222")
-            rig.api.wait_for(lambda api: "+4930222222" in api.text(), timeout=60)
+            rig.api.wait_for(lambda api: "+4930222222" in api.text())
         yield from rig.api.requests
     with Clinic(python) as rig:
         rig.configure(health="alert_after = 1")

@@ -11,6 +11,7 @@ import pytest
 import pdus
 import steps
 from homesim.spool import SEEN_DAYS
+from patience import PATIENCE
 from rig import Rig, now
 from steps import FileStep
 
@@ -35,7 +36,7 @@ def run_with(rig: Rig, step: FileStep, error: str) -> tuple[int, str]:
     path = str(rig.folder / step.path).replace("{pid}", "$$")
     inject = f'strace -D -f -q -o /dev/null -e trace={step.call} -e inject={step.call}:error={error} -P "{path}"'
     process = rig.start("--linger", "0", command=("sh", "-c", f'exec {inject} "$@"', "sh"))
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=PATIENCE)
     return process.returncode, said
 
 

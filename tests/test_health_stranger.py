@@ -12,6 +12,7 @@ import pytest
 from clinic import PLACE, Clinic
 from homesim.diagnosis import FAULTS
 from homesim.ladder import STEPS
+from patience import PATIENCE
 from pty_port import PtyPort
 from stick import Stick
 from sysfs_tree import HILINK, SERIAL, STORAGE
@@ -87,7 +88,7 @@ class TestNeverSeen:
         pulled_out(clinic)
         plug(clinic, UPLINK, HILINK)
         process = clinic.start_health("--force-reset")
-        assert "there is no step to take here" in process.communicate(timeout=60)[1]
+        assert "there is no step to take here" in process.communicate(timeout=PATIENCE)[1]
         assert (process.returncode, clinic.tree.writes) == (75, [])
 
     def test_its_port_is_seen_and_it_is_ours(self, clinic: Clinic) -> None:
@@ -142,7 +143,7 @@ class TestInItsPlace:
         plug(clinic, PLACE, ids)
         whole_ladder(clinic)
         process = clinic.start_health("--force-reset")
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         assert process.returncode == 75
         [alert] = alerts(clinic)
         assert alert.startswith(FAULTS["unknown"].what)
@@ -182,7 +183,7 @@ class TestNamed:
         change(clinic, step=3)
         process = clinic.start_health(start_new_session=True)
         clinic.tree.on_write = lambda *_: process.kill()
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         clinic.tree.on_write = None
         assert clinic.tree.writes[-1][1] == "0"
         clinic.tree.devices[PLACE].comes_back_as = SERIAL

@@ -206,7 +206,7 @@ class TestSim:
         assert clinic.check() == 75
         clinic.tree.under_voltage(False)
         clinic.stick.faults.freeze(Cure.REPLUG)
-        assert clinic.poll(timeout=120).returncode == 75
+        assert clinic.poll().returncode == 75
         assert clinic.health() == 75
         assert clinic.incident()["what"] == FAULTS["voltage"].what
         clinic.stick.faults.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -18,6 +19,7 @@ from homesim import sms
 from homesim.joining import KEEP, MOST, MOST_OF_KEY
 from homesim.parts import Part, gather
 from homesim.spool import Entry, Spool
+from patience import PATIENCE, WATCHED
 from rig import Rig, now
 from stick import Trouble
 
@@ -56,7 +58,7 @@ def until_told(rig: Rig, patience: float) -> tuple[float, int]:
     rig.api.on_request = lambda phase, _: left.append(len(rig.entries("parts"))) if phase == "received" else None
     rig.stick.store("SM", None, pdus.deliver(CODE, "BANK", time=now()))
     began = time.monotonic()
-    process = rig.start("--linger", "50")
+    process = rig.start("--linger", f"{WATCHED:.0f}")
     rig.api.wait_for(lambda api: CODE in api.text(), timeout=patience)
     took = time.monotonic() - began
     process.kill()
@@ -119,10 +121,10 @@ def test_what_is_let_go_has_been_forwarded(rig: Rig, one_key: bool) -> None:
 def test_parts_that_come_while_too_many_wait_are_told_and_none_is_too_many(rig: Rig) -> None:
     lay(rig, first_halves(MOST, one_key=False, before=7200), told=True)
     fresh = first_halves(30, one_key=False, before=0)
-    with rig.lingering(50):
+    with rig.lingering():
         for text in fresh:
             rig.stick.deliver(text)
-        rig.stick.wait_for(lambda stick: not stick.stored() and not stick.waiting(), timeout=40)
+        rig.stick.wait_for(lambda stick: not stick.stored() and not stick.waiting())
     assert rig.poll().returncode == 0
     assert len(rig.entries("parts")) == MOST
     assert [text for text in fresh if f"{sms.name([text])}.json" not in rig.entries("parts")] == []
@@ -134,14 +136,14 @@ def trickle(rig: Rig, count: int) -> tuple[int, int]:
     rig.configure(poll="multipart_wait = 0")
     log = rig.folder / "strace"
     traced = ("strace", "-f", "-A", "-o", str(log), "-e", "trace=fsync")
-    process = rig.start("--linger", "50", command=traced)
+    process = rig.start("--linger", f"{WATCHED:.0f}", command=traced)
     for text in parts:
         rig.stick.deliver(text)
-        rig.stick.wait_for(lambda stick: not stick.stored(), timeout=30)
-    process.kill()
+        rig.stick.wait_for(lambda stick: not stick.stored())
+    os.kill(int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()), signal.SIGKILL)
     process.wait()
     age(rig, 1000)
-    rig.start("--linger", "0", command=traced).communicate(timeout=60)
+    rig.start("--linger", "0", command=traced).communicate(timeout=PATIENCE)
     assert [n for n in range(count) if rig.api.text().count(f"<{n}>") != 1] == []
     return len(rig.api.sent), log.read_text().count("fsync(")
 
@@ -209,7 +211,7 @@ def test_a_stick_that_freezes_does_not_hold_back_an_incomplete_sms(rig: Rig) -> 
     """The watching thread never comes back from it."""
     lay(rig, first_halves(1, one_key=True), told=False, age=700)
     rig.stick.faults.on("CMGL", Trouble(silent=True))
-    assert rig.poll(timeout=90).returncode == 75
+    assert rig.poll().returncode == 75
     assert rig.api.sent or rig.entries("new")
 
 

@@ -6,9 +6,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 
 import pdus
 from botapi import Chat
+from patience import PATIENCE
 from rig import ROOT, Rig, now
 from stick import PtyPort, Stick, Trouble
 
@@ -39,10 +41,10 @@ def test_ok_to_everything_at_one_of_two_sticks(rig: Rig) -> None:
         rig.api.chats[OTHER] = Chat(OTHER)
         rig.stick.faults.on("", Trouble(answer="OK"))
         process = rig.start("--linger", LINGER)
-        rig.stick.wait_for(lambda stick: starts(stick) == STARTS, timeout=30)
+        rig.stick.wait_for(lambda stick: starts(stick) == STARTS)
         other.deliver(pdus.deliver("from the other", time=now()))
-        rig.api.wait_for(lambda api: "from the other" in api.text(), timeout=30)
-        process.communicate(timeout=60)
+        rig.api.wait_for(lambda api: "from the other" in api.text())
+        process.communicate(timeout=PATIENCE)
         assert process.returncode == 75
         assert (starts(rig.stick), starts(other)) == (STARTS, 1)
 
@@ -58,9 +60,9 @@ def test_notices_without_end_bring_no_more_lists_than_time_does(rig: Rig) -> Non
     thread.start()
     try:
         process = rig.start("--linger", "4")
-        rig.stick.wait_for(lambda stick: lists(stick) > 6, timeout=30)
+        rig.stick.wait_for(lambda stick: lists(stick) > 6)
         rig.stick.deliver(pdus.deliver("in the middle of it", time=now()))
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
     finally:
         stop.set()
         thread.join()
@@ -90,3 +92,23 @@ print(signal.getitimer(signal.ITIMER_REAL)[0] <= 199.5, clock.last - time.monoto
 """
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout == "True True ['--modem', 'home']\n"
+
+
+def test_the_parts_of_a_long_sms_are_no_notices_in_vain(rig: Rig) -> None:
+    """What is announced right after many of them is read at once, as each of them was."""
+    with rig.lingering():
+        parts, after = [], []
+        for number in range(3):
+            for text in pdus.long_sms([f"{n} " for n in range(8)], "LONG", reference=number, total=9, time=now()):
+                parts.append(read(rig, text))
+                time.sleep(0.4)  # so that each has a look of its own
+            after.append(read(rig, pdus.deliver(f"after {number}", time=now())))
+    assert sorted(after)[1] < 4 * sorted(parts)[12], (parts, after)
+
+
+def read(rig: Rig, text: str) -> float:
+    """An SMS from the air; seconds until the stick has it no more."""
+    begun = time.monotonic()
+    rig.stick.deliver(text)
+    rig.stick.wait_for(lambda stick: not stick.stored())
+    return time.monotonic() - begun

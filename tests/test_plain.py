@@ -54,7 +54,7 @@ class TestWithoutLibgammu:
         """libgammu 1.45.1 gets out of step with some, and then sees memories that have no room at all."""
         with Rig(python, latency=latency) as rig:
             rig.stick.store("SM", None, pdus.deliver(CODE, "BANK", time=now()))
-            run = rig.poll(timeout=90)
+            run = rig.poll()
             assert (run.returncode, run.stderr) == (0, "")
             assert CODE in rig.api.text()
             assert rig.stick.stored() == {}
@@ -63,7 +63,7 @@ class TestWithoutLibgammu:
         rig.stick.faults.on("PORTSEL", Trouble(answer="ERROR"))
         with rig.lingering():
             rig.stick.deliver(pdus.deliver(CODE, "BANK", time=now()))
-            rig.api.wait_for(lambda api: CODE in api.text(), timeout=20)
+            rig.api.wait_for(lambda api: CODE in api.text())
 
     def test_a_terminal_and_doctor_are_told(self, rig: Rig) -> None:
         rig.stick.faults.on("PORTSEL", Trouble(answer="ERROR"))

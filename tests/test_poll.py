@@ -633,7 +633,7 @@ def test_an_sms_of_a_sender_homesim_does_not_look_like_ours(rig: Rig) -> None:
     rig.configure(modem='calls = "report"')
     with rig.lingering():
         rig.stick.call("+4930123456", rings=1)
-        rig.api.wait_for(lambda api: len(api.sent) == 2, timeout=30)
+        rig.api.wait_for(lambda api: len(api.sent) == 2)
     fake, ours = sorted(rig.texts(), key=lambda text: "+4930123456" in text)
     assert fake.startswith(f"homesim\n{text}\n")
     assert ours.startswith("🏠 homesim\n+4930123456 called at ")

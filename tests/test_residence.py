@@ -11,6 +11,7 @@ import pytest
 import pdus
 from homesim import sms
 from homesim.spool import Entry, Spool
+from patience import PATIENCE
 from rig import Rig
 from stick import Trouble
 
@@ -42,11 +43,11 @@ def test_the_same_again_is_forwarded_again(rig: Rig, texts: list[str]) -> None:
 
 def test_the_same_again_in_one_run_is_forwarded_again(rig: Rig) -> None:
     """It comes into the slot that has just been freed."""
-    with rig.lingering(50):
+    with rig.lingering():
         for times in range(1, 5):
             rig.stick.deliver(ALARM)
-            rig.api.wait_for(lambda api, times=times: len(api.sent) == times, timeout=30)  # type: ignore[misc]
-            rig.stick.wait_for(lambda stick: not stick.stored(), timeout=30)
+            rig.api.wait_for(lambda api, times=times: len(api.sent) == times)  # type: ignore[misc]
+            rig.stick.wait_for(lambda stick: not stick.stored())
 
 
 def test_it_comes_into_its_slot_before_that_is_listed_again(rig: Rig) -> None:
@@ -140,12 +141,12 @@ def kill_at(rig: Rig, command: str, nth: int) -> None:
         nonlocal times
         times += phase == "answered" and text.startswith(command)
         if times == nth:
-            assert started.wait(30)
+            assert started.wait(PATIENCE)
             process.kill()
             process.wait()
 
     rig.stick.on_command = on
     process = rig.start("--linger", "0")
     started.set()
-    assert process.wait(60) == -signal.SIGKILL
+    assert process.wait(PATIENCE) == -signal.SIGKILL
     rig.stick.on_command = None

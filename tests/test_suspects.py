@@ -13,6 +13,7 @@ import pytest
 import botapi
 import pdus
 from botapi import Fault
+from patience import PATIENCE
 from rig import Rig, now
 
 ONE_LIBGAMMU = True
@@ -37,7 +38,7 @@ def receive(rig: Rig, *texts: str, age: timedelta = timedelta(hours=1)) -> None:
 def poll(rig: Rig) -> subprocess.CompletedProcess[str]:
     """One look of bin/poll that does not wait half a minute for an answer."""
     process = rig.start("--linger", "0", command=(rig.python, "-B", str(Path(__file__).with_name("hasty_poll.py"))))
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 

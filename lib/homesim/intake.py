@@ -32,7 +32,8 @@ class Intake:
         self._spool = spool
         self._joining = joining
         self._residence = Residence(spool)
-        self.stored = 0  # messages, by this run
+        self.taken = 0  # SMS, by this run
+        self.stored = 0  # the same in messages: a long one is one
         self.listed: Counter[str] = Counter()  # SMS in each memory, the last time
         self.stuck = 0  # slots that are not freed, though what is in them was stored, the last time
         self._fresh: set[Stored] = set()  # not stored before this run
@@ -88,7 +89,8 @@ class Intake:
         else:
             self._spool.put("new", entry)
         self._fresh.add(one)
-        self.stored += part is None or part.number == 1  # a long one is one message
+        self.taken += 1
+        self.stored += part is None or part.number == 1
         log.info("SMS of %s stored", name.partition("-")[0])  # the rest would tell who guesses the text
         return True
 

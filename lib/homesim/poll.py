@@ -121,24 +121,22 @@ class _Run:
         log.debug("%s: watching %s", self._modem.name, self._modem.device)
         again = 0.0  # not before Telegram may be tried again
         while True:
-            ended = not self._watch.is_alive()
             failure = self._watch.failure()
+            done = failure is not None or not self._watch.is_alive()
             over = not self._once and self._clock.over(self._turn.successor)
             try:
-                if ended or failure:  # what waits for its missing parts waits for no stick
+                if done:  # what waits for its missing parts waits for no stick
                     self._joining.step()
-                if time.monotonic() >= again or ended:
+                if time.monotonic() >= again or done:
                     again = time.monotonic() + (self._delivery.send_waiting(until) or 0)
             except HomesimError as error:  # the disk takes nothing
                 return self._end(error)
-            if ended and (over or time.monotonic() >= until or not self._joining.behind()):
-                return self._end(self._watch.problem)
-            if failure:
-                return self._end(failure)
+            if done and (over or time.monotonic() >= until or not self._joining.behind()):
+                return self._end(failure or self._watch.problem)
             if over:
                 self._watch.leave()
             self._report()
-            if not ended:
+            if not done:
                 self._wake.wait(TICK)
             self._wake.clear()
 

@@ -53,7 +53,7 @@ class Watch(threading.Thread):
         self._modem: Modem | None = None
         self._counts: dict[str, Memory] = {}
         self._listed = self._asked = float("-inf")
-        self._hidden = self._told = 0
+        self._hidden = self._told = self._taken = 0
 
     def run(self) -> None:
         try:
@@ -120,7 +120,8 @@ class Watch(threading.Thread):
             self._listed = now
             self._status.set(stuck=self._intake.stuck)
             self._hidden = sum(max(0, memory.used - self._intake.listed[name]) for name, memory in memories.items())
-        self._vain = self._vain + 1 if noticed and self._intake.stored == self._told else 0
+        self._vain = self._vain + 1 if noticed and self._intake.taken == self._taken else 0
+        self._taken = self._intake.taken
         self._counts = memories
         self._status.answered(self._intake.stored - self._told, self._hidden)
         self._told = self._intake.stored
