@@ -199,6 +199,8 @@ class _Check:
 
     def _climb(self, fault: Fault, known: Incident, faults: Sequence[Fault]) -> bool:
         ladder, before = self._ladder()
+        if known.begun:  # the check before was killed in its step: what the stick says now is what came of it
+            return self._outcome(fault, known, Answer(fault.what), before)
         asked = Answer("" if fault.kind == "silent" else fault.what)
         if cured(fault.kind, asked, before):
             return self._over(known, before.used)
@@ -208,11 +210,14 @@ class _Check:
         step = ladder.next_step(known.step - 1, before)
         if step == len(STEPS):
             return self._reboot(known.climbed(), faults)
-        known = replace(known, step=step + 2, tried=(*known.tried, STEPS[step]))
+        known = replace(known, step=step + 2, tried=(*known.tried, STEPS[step]), begun=True)
         incident.save(self._spool, known)  # before it: a step that kills us is not taken for ever
         self._remember(self._stick)  # who is switched off and not known to be ours is not put back
-        after = ladder.climb(STEPS[step])
-        known = replace(known, vain=failed(fault.kind, after))
+        return self._outcome(fault, known, before, ladder.climb(STEPS[step]))
+
+    def _outcome(self, fault: Fault, known: Incident, before: Answer, after: Answer) -> bool:
+        """What a step has done. True when the fault has gone."""
+        known = replace(known, begun=False, vain=failed(fault.kind, after))
         if cured(fault.kind, before, after):
             return self._over(known, after.used)
         incident.save(self._spool, replace(known, usb=self._place()))

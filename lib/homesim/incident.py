@@ -48,6 +48,7 @@ class Incident:
     tried: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()  # kinds of faults that the owner was told to mend
     stored: int = 0  # status.stored when it began
+    begun: bool = False  # the last step, and what came of it is not known
     vain: bool = False  # the last step did not help, as the stick itself said after it
     usb: str = ""  # place and devnum of the stick, as they were when it began or after the last step
     well: float = -1.0  # when it became well, by CLOCK_BOOTTIME; -1: it is ill
@@ -121,6 +122,7 @@ def _sound(incident: Incident) -> bool:
     words = (incident.what, incident.boot, incident.usb, *incident.tried, *incident.needs)
     return (
         isinstance(incident.vain, bool)
+        and isinstance(incident.begun, bool)
         and all(isinstance(number, int) and 0 <= number < 1e9 for number in whole)
         and all(isinstance(number, int | float) and abs(number) < 1e10 for number in seconds)
         and all(isinstance(word, str) for word in words)
