@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 import pdus
 from botapi_faults import refusal
 from clinic import PLACE, Clinic
+from homesim import alert
 from homesim.diagnosis import FAULTS
 from homesim.incident import DAY, HOLD
 from homesim.ladder import STEPS
@@ -377,3 +379,17 @@ class TestRefused:
         assert clinic.incident() == {}
         clinic.poll()
         assert "All is well again" in clinic.alerts()[-1]
+
+
+@pytest.mark.parametrize("hour", range(24))
+def test_a_time_has_its_date_only_where_it_could_be_another_day_s(hour: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the time of day is here: an incident over midnight is told like any other."""
+    monkeypatch.setenv("TZ", f"HERE{hour - 12}")
+    time.tzset()
+    try:
+        recent, old = alert.began("It stopped", 3 * 3600), alert.began("It stopped", 24 * 3600)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert re.fullmatch(r"It stopped at \d\d:\d\d\.", recent)
+    assert re.fullmatch(r"It stopped on \d{4}-\d\d-\d\d at \d\d:\d\d\.", old)

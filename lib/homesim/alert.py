@@ -21,7 +21,7 @@ _TIMES = ("", "", " twice")
 
 def began(what: str, age: float) -> str:
     """`age` in seconds: the clock may have been set since."""
-    return f"{what} {_clock(time.time() - age)}."
+    return f"{what} {_clock(age)}."
 
 
 def again(times: int) -> str:
@@ -50,7 +50,7 @@ def held(seconds: float) -> str:
 def well(lasted: float, ago: float) -> str:
     minutes = max(1, round(lasted / 60))
     after = f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} hours"
-    return f"All is well again since {_clock(time.time() - ago).removeprefix('at ')}, after {after}."
+    return f"All is well again since {_clock(ago).removeprefix('at ')}, after {after}."
 
 
 def moved(before: str, now: str) -> str:
@@ -70,8 +70,7 @@ def waited(messages: int, slots: int) -> str:
     return f"{messages + slots} SMS had waited." if messages + slots else ""
 
 
-def _clock(at: float) -> str:
-    """A time of day, with its date when that is another one."""
-    when = datetime.fromtimestamp(at).astimezone()
-    today = when.date() == datetime.now().date()
-    return f"at {when:%H:%M}" if today else f"on {when:%Y-%m-%d} at {when:%H:%M}"
+def _clock(age: float) -> str:
+    """The time of day `age` seconds ago, with its date when it could be taken for another day's."""
+    when = datetime.fromtimestamp(time.time() - age).astimezone()
+    return f"at {when:%H:%M}" if age < 12 * 3600 else f"on {when:%Y-%m-%d} at {when:%H:%M}"
