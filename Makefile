@@ -55,7 +55,7 @@ test-installed:
 
 test-chroot:
 	@tests/prepare chroot
-	$(PYTHON) -m pytest -q tests/chroot_install.py
+	$(PYTHON) -m pytest -q tests/install/chroot_install.py
 
 test-vm:
 	@tests/vm/run -m 'not soak'
@@ -70,11 +70,11 @@ check:
 	@tests/prepare test
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m mypy
-	$(PYTHON) -m pytest -q tests/test_rooms.py
+	$(PYTHON) -m pytest -q tests/rules/test_rooms.py
 
 bench:
 	@tests/prepare bench
-	$(PYTHON) tests/bench.py --readme README.md
+	PYTHONPATH=tests $(PYTHON) tests/bench/main.py --readme README.md
 
 clean:
 	rm -rf .chroots .vm .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -12,10 +12,10 @@ import subprocess
 from typing import Any
 
 import pdus
-from homesim.message import OURS
+from emulators.sysfs.tree import Device, SysfsTree
+from homesim.chat.render import OURS
 from patience import PATIENCE
 from rig import BIN, ROOT, Rig, now
-from sysfs_tree import Device, SysfsTree
 
 PLACE = "1-1.2"
 MINUTES = 60.0

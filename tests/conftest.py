@@ -45,7 +45,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "python" in metafunc.fixturenames:
         first, *others = pythons()[:1] if getattr(metafunc.module, "ONE_LIBGAMMU", False) else pythons()
         # The quick suite runs bin/poll on the first libgammu, and reads the corpus through each.
-        marks = [] if metafunc.module.__name__ == "test_corpus" else [pytest.mark.slow]
+        marks = [] if metafunc.module.__name__.endswith("test_corpus") else [pytest.mark.slow]
         parameters = [first, *(pytest.param(other, marks=marks) for other in others)]
         metafunc.parametrize("python", parameters, ids=[f"libgammu-{_version(p)}" for p in [first, *others]])
 

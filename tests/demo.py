@@ -13,7 +13,7 @@ import sys
 import time
 
 import pdus
-from botapi import BotApi, show
+from emulators.botapi.server import BotApi, show
 from rig import Rig, now
 
 LONG = (

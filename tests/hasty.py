@@ -14,12 +14,14 @@ from patience import busy
 if __name__ == "__main__":
     program = Path(sys.argv.pop(1)).resolve()
     sys.path.insert(0, str(program.parent.parent / "lib"))
-    from homesim import health, ladder, port, run, usb
+    from homesim import process
+    from homesim.health import main, recovery
+    from homesim.stick import probe, usb
 
     times = 4 if busy() else 1
-    ladder.PAUSE = ladder.PAUSE_POWER = 0.3 * times  # sysfs_tree sees one write of two that come too close
-    run.HAND_OVER = 2.0 * times
-    ladder.SETTLE = usb.RETURN = 2.0 * times
-    ladder.ANSWER = ladder.REGISTER = 0.2 * times
-    port.ANSWER = 1.0 * times
-    health.main()
+    recovery.PAUSE = recovery.PAUSE_POWER = 0.3 * times  # sysfs_tree sees one write of two that come too close
+    process.HAND_OVER = 2.0 * times
+    recovery.SETTLE = usb.RETURN = 2.0 * times
+    recovery.ANSWER = recovery.REGISTER = 0.2 * times
+    probe.ANSWER = 1.0 * times
+    main.main()

@@ -13,7 +13,8 @@ if __name__ == "__main__":
     program = Path(sys.argv[3]).resolve()
     del sys.argv[:3]
     sys.path.insert(0, str(program.parent.parent / "lib"))
-    from homesim import poll, telegram
+    from homesim.chat import telegram
+    from homesim.poll import main
 
     telegram.CONNECT, telegram.READ, telegram.PROBE = 1.0, 2.0, 2.0
-    poll.main()
+    main.main()

@@ -2,7 +2,7 @@
 """SMS PDUs as a Huawei stick hands them out (AT+CMGR, AT+CMGL in PDU mode), built for the tests.
 
 Written from 3GPP TS 23.040 (TPDUs, user data header) and TS 23.038 (alphabets), without a look at
-`homesim.pdu`: an encoder and a decoder from one hand agree in their mistakes. What must be wrong
+`homesim.sms.pdu`: an encoder and a decoder from one hand agree in their mistakes. What must be wrong
 on purpose (lengths, stamps, headers) has a parameter of its own; what must be cut is a slice of
 the result.
 

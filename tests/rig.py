@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import pdus
-from botapi import BotApi
+from emulators.botapi.server import BotApi
+from emulators.stick.pty_port import PtyPort
+from emulators.stick.stick import Stick
 from patience import PATIENCE, WATCHED, busy, look_until
-from pty_port import PtyPort
-from stick import Stick
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(os.environ.get("HOMESIM_BIN", ROOT / "bin"))  # the checkout's, or an installed copy's

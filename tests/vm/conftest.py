@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from botapi import BotApi
+from emulators.botapi.server import BotApi
 from vm.broken import sabotage
 from vm.guest import Guest
 from vm.house import INSTALLED, House, configure, install

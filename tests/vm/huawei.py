@@ -16,7 +16,7 @@ import socket
 import threading
 import time
 
-from stick import Cure, Stick
+from emulators.stick.stick import Cure, Stick
 from vm.descriptors import HILINK, SERIAL, STORAGE, Face, string
 from vm.guest import Guest
 from vm.scsi import Disc

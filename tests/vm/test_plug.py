@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from botapi import CHAT_ID, TOKEN
-from stick import Stick
+from emulators.botapi.server import CHAT_ID, TOKEN
+from emulators.stick.stick import Stick
 from vm.guest import HOST
 from vm.house import CRON, House, configure
 from vm.huawei import HILINK, SERIAL, STORAGE, Cure, Huawei

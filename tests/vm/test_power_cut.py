@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from botapi import Request
+from emulators.botapi.server import Request
 from vm.house import House
 
 Arm = Callable[[House, threading.Event], None]

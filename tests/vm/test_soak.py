@@ -17,8 +17,8 @@ from collections.abc import Callable
 
 import pytest
 
-from botapi import gateway, lost_answer, too_many, truncated
-from stick import Registration
+from emulators.botapi.server import gateway, lost_answer, too_many, truncated
+from emulators.stick.stick import Registration
 from vm.house import House
 from vm.huawei import Cure
 

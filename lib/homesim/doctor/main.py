@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""homesim-doctor: goes along the path of an SMS and names what holds it up, with the cure.
+
+It looks, and changes nothing: no setting of the stick but the form of its errors, no file, no message in the chat.
+What it prints may be pasted anywhere: token, chat, numbers and SMS are never in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from homesim import __version__, config, program
+from homesim.config import Config, Modem, Paths
+from homesim.doctor import cron, stick, system, telegram, usb
+from homesim.doctor.host import Host
+from homesim.doctor.troubles import Finding, bad, good, unseen
+from homesim.errors import EXIT_OK, EXIT_TRY_AGAIN, ConfigError
+from homesim.program import tell
+from homesim.stick.usb import Bus
+
+NAME = "homesim-doctor"
+_MARKS = {True: "✓", False: "✗", None: "?"}
+_COLOURS = {True: "\033[32m", False: "\033[31m", None: "\033[33m"}
+
+
+def main(argv: Sequence[str] | None = None, root: Path = Path("/")) -> NoReturn:
+    """`root` holds the system that is looked at; a test's is a folder."""
+    program.leave(program.main(NAME, lambda argv: doctor(argv, Host(root)), argv))
+
+
+def doctor(argv: Sequence[str] | None, host: Host) -> int:
+    arguments = _arguments(argv, host)
+    patient, configured = _patient(host, arguments.config)
+    if patient.config:
+        names = config.chosen(patient.config, arguments.modem, arguments.config)
+        patient = replace(patient, modems=[modem for modem in patient.modems if modem.name in names])
+    found = []
+    for finding in _hidden(_findings(patient, configured), patient):
+        found.append(finding)
+        if not arguments.json:
+            _show(finding, several=len(patient.modems) > 1)
+    wrong = any(finding.ok is False for finding in found)
+    if arguments.json:
+        report = {"version": __version__, "ok": not wrong, "findings": [asdict(f) for f in found]}
+        tell(*json.dumps(report, indent=1).splitlines())
+    return EXIT_TRY_AGAIN if wrong else EXIT_OK
+
+
+def _arguments(argv: Sequence[str] | None, host: Host) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        NAME,
+        description="Go along the path of an SMS and say for each station whether it is well (✓), or what is wrong (✗) "
+        "and what cures it. It changes nothing; as root it sees most.",
+        epilog="Exit codes: 0 nothing is wrong; 2 usage; 75 something is.",
+    )
+    default = host.path(str(config.DEFAULT_PATH))
+    parser.add_argument("--config", type=Path, default=default, metavar="FILE", help="default: %(default)s")
+    parser.add_argument("--modem", metavar="NAME", help="only this one; default: every [modem.NAME] in FILE")
+    parser.add_argument("--json", action="store_true", help="for programs: the findings as JSON")
+    parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
+    return parser.parse_args(argv)
+
+
+@dataclass(frozen=True)
+class _Patient:
+    """What is looked at; without a configuration what it would be by default."""
+
+    host: Host
+    config: Config | None
+    modems: list[Modem]
+    paths: Paths
+
+
+def _patient(host: Host, file: Path) -> tuple[_Patient, Finding]:
+    """The configuration, or what is wrong with it."""
+    name = host.name(file)
+    try:
+        found = config.load(file)
+        return _Patient(host, found, list(found.modems.values()), found.paths), good("configuration", name)
+    except ConfigError as error:
+        problem = "; ".join(text.removeprefix(f"{file}: ") for text in error.lines())
+    if "permission denied" in problem:
+        finding = unseen("configuration", f"{name}: {problem}")
+    elif "no such file" in problem:
+        finding = bad("no-configuration", file=name)
+    elif "the example as it came" in problem:
+        finding = bad("example", file=name)
+    elif "others can read it" in problem:
+        finding = bad("open-configuration", file=name)
+    else:
+        finding = bad("wrong-configuration", file=name, problem=problem)
+    modem = Modem("home", str(host.path("/dev/sms")), "dku2at", "at", None, None, "ignore")
+    paths = Paths(*(host.path(path) for path in ("/var/lib/homesim", "/run/homesim", "/sys")))
+    return _Patient(host, None, [modem], paths), finding
+
+
+def _findings(patient: _Patient, configured: Finding) -> Iterator[Finding]:
+    """The stations in their order, each behind those that it depends on."""
+    host, paths = patient.host, patient.paths
+    yield from _try("release", system.release, host)
+    yield from _try("packages", system.packages, host)
+    yield configured
+    yield from _try("power", system.power, host, paths.sysfs)
+    yield from _try("old how-to", system.old_how_to, host)
+    yield from _try("mode switch", usb.mode_switch, host)
+    yield from _try("udev rule", usb.rule, host)
+    for modem in patient.modems:
+        yield from _of(modem, _stick(patient, modem))
+        yield from _of(modem, _try("disk", system.disk, host, paths.state / modem.name))
+    yield from _try("cron", cron.entries, host)
+    yield from _try("cron", cron.daemon, host)
+    for modem in patient.modems:
+        yield from _of(modem, _try("last run", cron.last_run, modem, paths))
+    yield from _try("clock", system.clock, host)
+    yield from _way_out(patient)
+    for modem in patient.modems:
+        yield from _of(modem, _try("spool", cron.spool, modem, paths))
+        yield from _of(modem, _try("alerts", cron.outcome, modem, paths))
+
+
+def _stick(patient: _Patient, modem: Modem) -> Iterator[Finding]:
+    """From the bus to what the stick says; nothing is asked of a port that is another program's."""
+    host, paths = patient.host, patient.paths
+    there, finding = usb.stick(Bus(paths.sysfs), modem, patient.config, paths)
+    yield finding
+    ports = [*_try("port", usb.port, host, modem, there, paths.run / f"{modem.name}.lock")]
+    yield from ports
+    if Path(modem.device).exists() and not any(finding.ok is False for finding in ports):
+        yield from _try("answer", stick.findings, modem, paths)
+
+
+def _way_out(patient: _Patient) -> Iterator[Finding]:
+    """To Telegram; each step only if the one before it went well, to name one cause once."""
+    if not patient.config:
+        yield unseen("Telegram", "it takes a configuration that can be read")
+        return
+    settings = patient.config.telegram
+    found = [*telegram.connection(settings)]
+    yield from found
+    if any(finding.ok is False and finding.trouble != "ipv6" for finding in found):
+        return
+    found = [*_try("Telegram", telegram.bot, settings)]
+    yield from found
+    for modem in patient.modems if all(finding.ok for finding in found) else ():
+        yield from _of(modem, _try("chat", telegram.chat, settings, modem, patient.paths.state))
+
+
+def _try(station: str, look: Callable[..., Iterable[Finding]], *arguments: object) -> Iterator[Finding]:
+    """What a look finds; what only root may see is no fault."""
+    try:
+        yield from look(*arguments)
+    except PermissionError:
+        yield unseen(station, "only root may see it: sudo homesim-doctor")
+    except ImportError as error:
+        yield unseen(station, f"it takes Python's {error.name}")
+
+
+def _of(modem: Modem, findings: Iterable[Finding]) -> Iterator[Finding]:
+    return (replace(finding, modem=modem.name) for finding in findings)
+
+
+def _hidden(findings: Iterable[Finding], patient: _Patient) -> Iterator[Finding]:
+    """Without secrets, and as the person calls the files."""
+    secrets: list[object] = []
+    if patient.config:
+        telegram, modems = patient.config.telegram, patient.modems
+        secrets = [telegram.token, *telegram.token.split(":"), patient.config.health.ping_url]
+        secrets.append(urlsplit(telegram.proxy or "").password)
+        secrets += [telegram.chat_id, *(modem.chat_id for modem in modems)]
+        secrets += [modem.pin for modem in modems]
+    words = sorted({re.escape(str(secret)) for secret in secrets if secret}, key=len, reverse=True)
+    # Any token, and any number as long as a telephone's, an IMSI or a chat.
+    pattern = re.compile("|".join([*(rf"(?<!\w){word}(?!\w)" for word in words), r"\d+:[\w-]{20,}", r"[+-]?\d{8,}"]))
+    for finding in findings:
+        yield replace(finding, says=pattern.sub("…", finding.says), cure=pattern.sub("…", finding.cure))
+
+
+def _show(finding: Finding, *, several: bool) -> None:
+    colour = _COLOURS[finding.ok] if sys.stdout.isatty() else ""
+    station = f"{finding.modem}: {finding.station}" if several and finding.modem else finding.station
+    lines = [f"{_MARKS[finding.ok]} {station:<{22 if several else 14}} {finding.says}"]
+    if finding.cure:
+        lines.append(f"  {'':<{22 if several else 14}} cure: {finding.cure}")
+    tell(*lines, colour=colour)

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""homesim-poll: moves SMS from the stick to the spool and from the spool to Telegram.
+
+cron starts it every minute. A run takes the modem's lock, watches the stick until the next run is at the door,
+and sends what waits meanwhile. It leaves everything it knows in files, so it may end anywhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from homesim import config, process, program
+from homesim.config import Config
+from homesim.errors import EXIT_OK, HomesimError
+from homesim.poll.clock import Clock
+from homesim.poll.deliver import Delivery
+from homesim.poll.dryrun import dry_run
+from homesim.poll.fetch import Intake
+from homesim.poll.reassemble import Joining
+from homesim.poll.watch import Watch
+from homesim.stick import match, usb
+from homesim.stick.serial import Stuck
+from homesim.store.spool import Spool
+from homesim.store.status import Status
+
+NAME = "homesim-poll"
+TICK = 0.5  # seconds between looks at the clock and at the stick's thread
+SEND = 45.0  # seconds that even a run which looks once may send
+
+log = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    program.leave(program.main(NAME, poll, argv))
+
+
+def poll(argv: Sequence[str] | None) -> int:
+    arguments = _arguments(argv)
+    program.log_to(NAME, verbose=arguments.verbose)
+    settings = config.load(arguments.config)
+    names = config.chosen(settings, arguments.modem, arguments.config)
+    linger = settings.poll.linger if arguments.linger is None else arguments.linger
+    if arguments.dry_run:
+        return max(_dry_run(settings, name) for name in names)
+    return program.each(NAME, [functools.partial(_serve, settings, name, linger) for name in names])
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = program.parser(
+        NAME,
+        description="Forward the SMS on the stick to Telegram. cron runs this every minute.",
+        epilog="Exit codes: 0 all is well, or another run is at work; 2 usage; 75 try again (the modem or Telegram "
+        "is out of reach, SMS are kept); 78 the configuration needs a person.",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show what would be forwarded; change nothing")
+    parser.add_argument(
+        "--linger",
+        type=program.seconds,
+        metavar="SECONDS",
+        help="how long to watch; 0: look once; default: poll.linger",
+    )
+    return parser.parse_args(argv)
+
+
+def _dry_run(settings: Config, name: str) -> int:
+    return program.main(NAME, lambda _: dry_run(settings, settings.modems[name]), None)
+
+
+def _serve(settings: Config, name: str, linger: float) -> int:
+    """One modem, until the run's time is over."""
+    clock = Clock(linger)
+    turn = process.ModemLock(settings.paths.run, name)
+    if not _take(turn, name, settings.poll.linger * 1.2 + process.HAND_OVER):
+        log.info("%s: another run is at work", name)
+        return EXIT_OK
+    if not clock.anew:
+        process.deadline(linger * 1.2 + process.GRACE)
+    spool = Spool(settings.paths.state / name)
+    bus = usb.Bus(settings.paths.sysfs)
+    usb.put_back(bus, match.left(spool, bus), Path(settings.modems[name].device))
+    return _Run(settings, name, clock, turn, spool, once=linger == 0).serve()
+
+
+def _take(turn: process.ModemLock, name: str, seconds: float) -> bool:
+    """cron's run waits an instant. A person wants to see what a run says, and cron's are at work nearly always."""
+    if not sys.stderr.isatty():
+        return turn.take()
+    if turn.take(wait=0):
+        return True
+    log.info("%s: another run is at work; waiting for its end, some %.0f s at most", name, seconds)
+    return turn.take(seconds, queue=seconds)
+
+
+class _Run:
+    """One run for one modem: the watching thread fills the spool, this one empties it."""
+
+    def __init__(
+        self, settings: Config, name: str, clock: Clock, turn: process.ModemLock, spool: Spool, *, once: bool
+    ) -> None:
+        self._turn = turn
+        self._modem = settings.modems[name]
+        self._status = Status(settings.paths.run, name, signal.getitimer(signal.ITIMER_REAL)[0])
+        self._spool = spool
+        self._wake = threading.Event()
+        self._delivery = Delivery(self._spool, settings.telegram, self._modem)
+        self._joining = Joining(self._spool, settings.poll.multipart_wait)
+        intake = Intake(self._spool, self._joining)
+        self._watch = Watch(self._modem, self._spool, intake, self._status, self._wake, once=once)
+        self._clock = clock
+        self._once = once
+
+    def serve(self) -> int:
+        """Watch and send until the time is over; the exit code."""
+        until = max(time.monotonic() + SEND, self._clock.last)
+        self._watch.start()
+        log.debug("%s: watching %s", self._modem.name, self._modem.device)
+        again = 0.0  # not before Telegram may be tried again
+        while True:
+            failure = self._watch.failure()
+            done = failure is not None or not self._watch.is_alive()
+            over = not self._once and self._clock.over(self._turn.successor)
+            try:
+                if done:  # what waits for its missing parts waits for no stick
+                    self._joining.step()
+                if time.monotonic() >= again or done:
+                    again = time.monotonic() + (self._delivery.send_waiting(until) or 0)
+            except HomesimError as error:  # the disk takes nothing
+                return self._end(error)
+            if done and (over or time.monotonic() >= until or not self._joining.behind()):
+                return self._end(failure or self._watch.problem)
+            if over:
+                self._watch.leave()
+            self._report()
+            if not done:
+                self._wake.wait(TICK)
+            self._wake.clear()
+
+    def _end(self, problem: BaseException | None) -> int:
+        if problem is not None and not isinstance(problem, HomesimError):
+            raise problem  # a bug in the watching thread
+        if isinstance(problem, Stuck) and self._clock.worth():
+            log.warning("%s: %s; starting anew", self._modem.name, problem)
+            self._clock.start_anew(self._modem.name)
+        try:
+            if self._delivery.sent:
+                self._spool.sweep(time.time())
+        except HomesimError as refused:
+            problem = problem or refused
+        problems = [error for error in (problem, self._delivery.problem) if error is not None]
+        if problem:
+            self._status.failed(str(problem))
+        self._report(last=True)
+        for error in problems:
+            program.report(NAME, error)
+        return max((error.exit_code for error in problems), default=EXIT_OK)
+
+    def _report(self, *, last: bool = False) -> None:
+        spool = {folder: self._spool.count(folder) for folder in ("new", "parts", "failed")}
+        self._status.set(spool=spool, telegram=str(self._delivery.problem or ""))
+        self._status.write(at_once=last)

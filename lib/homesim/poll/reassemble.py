@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From parts/ to new/: long SMS when they are whole; what there is of them, each part once, when they have waited.
+
+What waits is read once a run, the newest first, in slices of time between which the stick is looked at; then
+only what has come, or is due, costs anything. Anybody can send parts that never become whole: so many wait of
+one key and in all, and when there are more the oldest are let go. They have been forwarded before.
+
+    telling        before what there is goes into new/: its name -> the parts in it, which are told once it is there
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+
+from homesim.sms import message
+from homesim.sms.concat import Group, Key, Part, gather
+from homesim.store.spool import Entry, Spool
+
+MOST, MOST_OF_KEY = 1000, 255  # parts that wait; 255 are the most of one message
+KEEP = 7 * 86400.0  # seconds a forwarded part waits for the missing ones: no service centre tries longer
+DAY = 86400.0  # seconds a part waits to be told at most, however old the message that it belongs to
+SLICE = 0.1  # seconds
+BATCH = 25  # parts or keys at once
+
+
+class Joining:
+    """Empties one modem's parts/: the watching thread's work, and the main one's when that has ended or is stuck."""
+
+    def __init__(self, spool: Spool, wait: float) -> None:
+        self._spool = spool
+        self._wait = wait  # seconds, multipart_wait
+        self._lock = threading.Lock()
+        self._unread: list[str] | None = None  # names, the newest last; None: not listed yet
+        self._excess: list[str] = []  # names of parts to let go, the oldest last
+        self._parts: dict[Key, dict[str, Part]] = {}  # what has been read, by name
+        self._keys: dict[str, Key] = {}  # the same, the other way round
+        self._due: dict[Key, float] = {}  # time.time() when there is something to do about a key
+        self._marked: set[str] = set()  # names of parts that need nothing more: a run was killed before it removed them
+
+    def behind(self) -> bool:
+        """Whether there is something to do now."""
+        with self._lock:
+            return self._unread is None or bool(self._unread or self._excess) or any(True for _ in self._overdue())
+
+    def add(self, entry: Entry) -> None:
+        """A part that has just been stored."""
+        with self._lock:
+            if self._unread is not None:  # else it will be found with the others
+                self._take_up(_part(entry))
+
+    def step(self) -> bool:
+        """Do what there is to do, for a slice of time. True when there is something new to send."""
+        with self._lock:
+            until = time.monotonic() + SLICE
+            if self._unread is None:
+                self._begin()
+            made = False
+            for work in (self._read, self._look, self._let_go):
+                while time.monotonic() < until and (done := work()) is not None:
+                    made |= done
+            return made
+
+    def _begin(self) -> None:
+        for name, parts in self._spool.state("telling").items():  # a run was killed while it told them
+            if self._spool.known(name) and isinstance(parts, list):
+                self._set_told([part for part in map(self._load, map(str, parts)) if part])
+        self._spool.set_state("telling", {})
+        names = self._spool.names("parts")
+        self._unread, self._excess = names[-MOST:], names[:-MOST][::-1]
+
+    def _read(self) -> bool | None:
+        """Some of what is not read yet. A message that is whole with it does not wait for the others."""
+        if not self._unread:
+            return None
+        names = [self._unread.pop() for _ in range(min(BATCH, len(self._unread)))]
+        keys = dict.fromkeys(self._take_up(part) for part in map(self._load, names) if part)
+        return True in [self._join(key, None) for key in keys if _may_be_whole(self._parts[key].values())]
+
+    def _look(self) -> bool | None:
+        """Some of the keys of which a part has come, or that are due."""
+        if not (keys := list(islice(self._overdue(), BATCH))):
+            return None
+        untold: list[Sequence[Part]] = []
+        made = True in [self._join(key, untold) for key in keys]
+        made |= self._tell(untold)
+        for name in sorted(self._keys)[:-MOST]:
+            self._pass_over(name)
+        return made
+
+    def _let_go(self) -> bool | None:
+        """Some of those that are too many."""
+        if not self._excess:
+            return None
+        names = [self._excess.pop() for _ in range(min(BATCH, len(self._excess)))]
+        parts = [part for part in map(self._load, names) if part]
+        untold = [part for part in parts if not (part.told or self._spool.sent(part.name))]
+        made = self._tell([group.parts for group in gather(untold)])
+        self._settle(parts)
+        return made
+
+    def _overdue(self) -> Iterator[Key]:
+        now = time.time()
+        return (key for key, due in self._due.items() if due <= now)
+
+    def _load(self, name: str) -> Part | None:
+        entry = self._spool.read("parts", name)
+        return _part(entry) if entry and entry.pdus else None
+
+    def _take_up(self, part: Part) -> Key:
+        if part.received > time.time():  # the clock was set back: its time would come as much too late
+            part = replace(part, received=time.time())
+            self._put(part)
+        if self._spool.sent(part.name):
+            self._marked.add(part.name)
+        self._parts.setdefault(part.key, {})[part.name] = part
+        self._keys[part.name] = part.key
+        self._due[part.key] = 0.0
+        return part.key
+
+    def _forget(self, name: str) -> None:
+        if key := self._keys.pop(name, None):
+            del self._parts[key][name]
+            if not self._parts[key]:
+                del self._parts[key], self._due[key]
+
+    def _pass_over(self, name: str) -> None:
+        self._forget(name)
+        self._excess.insert(0, name)
+
+    def _join(self, key: Key, untold: list[Sequence[Part]] | None) -> bool:
+        """Make messages of what is whole. True when there is one.
+
+        `untold` gets what has waited for the rest; None: the rest may be there and not read yet.
+        """
+        made, now, next_due = False, time.time(), [float("inf")]
+        for group in gather(self._parts[key].values()):
+            due = _due(group, self._wait)
+            if group.complete and (group.certain or due <= now or self._spool.known(_name(group.parts))):
+                made |= self._whole(group)
+                if due <= now or not group.copies:
+                    self._settle([*group.parts, *group.copies])
+                    continue
+            elif untold is None:
+                due = 0.0
+            elif marked := [part for part in group.parts if part.name in self._marked]:
+                self._settle(marked)
+                due = 0.0
+            elif due <= now and not all(part.told for part in group.parts):
+                untold.append(group.parts)
+                due = max(part.received for part in group.parts) + KEEP
+            elif due <= now:
+                self._settle(group.parts)
+                continue
+            next_due.append(due)
+        for name in sorted(self._parts.get(key, ()))[:-MOST_OF_KEY]:
+            self._pass_over(name)
+        if key in self._parts:
+            self._due[key] = min(next_due)
+        return made
+
+    def _whole(self, group: Group) -> bool:
+        if self._spool.known(name := _name(group.parts)):
+            return False
+        told = any(part.told for part in group.parts)
+        self._spool.put("new", Entry(name, _pdus(group.parts), received=time.time(), told=told))
+        return True
+
+    def _tell(self, groups: Sequence[Sequence[Part]]) -> bool:
+        """Forward what has not been told yet. The parts stay, for the day when the rest comes."""
+        if not groups:
+            return False
+        fresh = {f"{_name(new)}-incomplete": (new, told) for new, told in map(_untold, groups)}
+        self._spool.set_state("telling", {name: [part.name for part in new] for name, (new, _) in fresh.items()})
+        for name, (new, told) in fresh.items():
+            if not self._spool.known(name):
+                self._spool.put("new", Entry(name, _pdus(new), received=time.time(), told=told))
+            self._set_told(new)
+        self._spool.set_state("telling", {})
+        return True
+
+    def _set_told(self, parts: Iterable[Part]) -> None:
+        for part in parts:
+            told = replace(part, told=True)
+            self._put(told)
+            if part.name in self._keys:
+                self._parts[part.key][part.name] = told
+
+    def _put(self, part: Part) -> None:
+        self._spool.put("parts", Entry(part.name, (part.pdu,), received=part.received, told=part.told))
+
+    def _settle(self, parts: Sequence[Part]) -> None:
+        """They need nothing more: all are marked before the first is removed."""
+        self._spool.mark(*[part.name for part in parts])
+        for part in parts:
+            self._spool.remove("parts", part.name)
+            self._forget(part.name)
+
+
+def _due(group: Group, wait: float) -> float:
+    """When (time.time()) a group has waited long enough: for its copies to be none, to be told, or to be let go.
+
+    What comes late is told the later the older the message is: any number of parts make few messages.
+    """
+    newest = max(part.received for part in group.copies or group.parts)
+    if group.complete:
+        return newest + wait
+    begun = min(part.received for part in group.parts)
+    waits = (max(wait, min(part.received - begun, DAY)) + part.received for part in group.parts if not part.told)
+    return min(waits, default=newest + KEEP)
+
+
+def _may_be_whole(parts: Collection[Part]) -> bool:
+    """Whether there is a part for each number, of whichever message."""
+    return len({part.number for part in parts}) == next(iter(parts)).total
+
+
+def _name(parts: Sequence[Part]) -> str:
+    """Without a time two messages may be the same octets: their parts' names tell them apart (residence.py)."""
+    if any(part.sms.time for part in parts):
+        return message.name(_pdus(parts))
+    names = [part.name for part in parts]
+    return message.named(min(names).partition("-")[0], names)
+
+
+def _untold(parts: Sequence[Part]) -> tuple[Sequence[Part], bool]:
+    """Those that have not been told, and whether others have."""
+    new = [part for part in parts if not part.told]
+    return new, len(new) < len(parts)
+
+
+def _part(entry: Entry) -> Part:
+    return Part(entry.name, entry.pdus[0], entry.received, entry.told)
+
+
+def _pdus(parts: Sequence[Part]) -> tuple[str, ...]:
+    return tuple(part.pdu for part in parts)

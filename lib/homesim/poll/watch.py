@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Watches one stick for the length of a run, in a thread of its own: a frozen stick holds up nobody else.
+
+The stick's own notice (+CMTI) is acted on at once; a count each LOOK finds what came without notice; a full
+list each LIST finds what was not counted.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import asdict
+
+from homesim.config import Modem as Settings
+from homesim.errors import TryAgain
+from homesim.poll.fetch import Intake
+from homesim.poll.reception import Reception
+from homesim.poll.remains import Remains
+from homesim.stick.commands import Memory
+from homesim.stick.serial import Modem
+from homesim.stick.sim import unlock
+from homesim.store.spool import Spool
+from homesim.store.status import Status
+
+LOOK, LIST, ASK = 1.0, 5.0, 60.0  # seconds between counts, full lists, questions about the network
+VAIN = 5  # notices in a row that brought nothing: then the stick's notices do not hurry us any more
+GIVE_WAY = 0.1  # seconds that belong to the sending thread when there are many parts to work on
+
+log = logging.getLogger(__name__)
+
+
+class Watch(threading.Thread):
+    """Runs until `leave` is called, or for one look; sets `wake` when there is news."""
+
+    def __init__(
+        self, settings: Settings, spool: Spool, intake: Intake, status: Status, wake: threading.Event, *, once: bool
+    ) -> None:
+        super().__init__(daemon=True)
+        self.problem: BaseException | None = None
+        self._stir = threading.Event()  # the stick said something, or it is time to leave
+        self._noticed = True  # what it said is a reason to list its SMS
+        self._vain = 0
+        self._leaving = False
+        self._settings = settings
+        self._spool = spool
+        self._intake = intake
+        self._status = status
+        self._wake = wake
+        self._reception = Reception(settings, spool, status, wake)
+        self._remains = Remains(status)
+        self._once = once
+        self._modem: Modem | None = None
+        self._counts: dict[str, Memory] = {}
+        self._listed = self._asked = float("-inf")
+        self._hidden = self._told = self._taken = 0
+
+    def run(self) -> None:
+        try:
+            self._watch()
+        except BaseException as error:  # handed to the main thread, which tells failures from bugs
+            self.problem = error
+        self._wake.set()
+
+    def leave(self) -> None:
+        """End soon; what is under way on the stick is left to the next run."""
+        self._leaving = True
+        self._stir.set()
+
+    def failure(self) -> TryAgain | None:
+        """Why this thread will never end. Then libgammu must not be touched again, by anybody."""
+        return self._modem.failure() if self._modem and self.is_alive() else None
+
+    def _watch(self) -> None:
+        modem = self._modem = Modem(self._settings, self._said)
+        sim = modem.probe()
+        self._status.set(sim=sim)
+        modem.open()
+        unlock(modem, sim, self._settings, self._spool)
+        self._status.set(sim="READY")
+        while True:
+            self._look(modem)
+            if self._leaving or self._once:
+                return
+            self._wait(modem)
+
+    def _wait(self, modem: Modem) -> None:
+        """Until it is time for a look; calls and parts that wait are attended to meanwhile."""
+        until = time.monotonic() + LOOK
+        while not ((self._noticed and self._vain < VAIN) or self._leaving) and (rest := until - time.monotonic()) > 0:
+            behind = self._intake.join(self._wake)
+            if self._stir.wait(min(rest, GIVE_WAY) if behind else rest):
+                self._stir.clear()
+                self._reception.attend(modem)
+
+    def _said(self, line: str) -> None:
+        """TS 27.005 3.4.1: +CMTI for an SMS, +CDSI for a report; what is about a call; "": the stick has gone."""
+        if line.startswith(("+CMTI", "+CDSI")) or not line:
+            self._noticed = True
+            self._stir.set()
+        elif self._reception.heard(line):
+            self._stir.set()
+
+    def _look(self, modem: Modem) -> None:
+        self._stir.clear()
+        if noticed := self._noticed:  # else left as it is: it may be set just now
+            self._noticed = False
+        self._reception.attend(modem)
+        memories = modem.memories()
+        if not memories:
+            raise TryAgain(self._settings.device, "the stick does not show its SMS; run homesim-doctor")
+        self._status.set(reader=modem.reader)
+        now = time.monotonic()
+        if noticed or memories != self._counts or now - self._listed >= LIST:
+            while self._intake.take(modem, memories, self._remains, self._wake, self._stir) and not self._leaving:
+                self._stir.clear()
+                self._noticed = False
+                self._reception.attend(modem)
+                memories = modem.memories()
+            self._listed = now
+            self._status.set(stuck=self._intake.stuck)
+            self._hidden = sum(max(0, memory.used - self._intake.listed[name]) for name, memory in memories.items())
+        self._vain = self._vain + 1 if noticed and self._intake.taken == self._taken else 0
+        self._taken = self._intake.taken
+        self._counts = memories
+        self._status.answered(self._intake.stored - self._told, self._hidden)
+        self._told = self._intake.stored
+        self._status.set(
+            memories={
+                name: {"used": memory.used, "free": max(0, memory.size - memory.used)}
+                for name, memory in memories.items()
+            }
+        )
+        if now - self._asked >= ASK:
+            network = modem.network()
+            self._status.set(**asdict(network))
+            log.debug("%s: %s", self._settings.name, ", ".join(f"{k} {v}" for k, v in asdict(network).items()))
+            self._reception.missed(modem)
+            self._asked = now

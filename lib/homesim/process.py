@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What holds a process and its modem together: the modem's lock, a child with a time limit, the kernel's deadline."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar, cast
+
+from homesim.errors import HomesimError, TryAgain, reason
+from homesim.program import describe, tell
+
+T = TypeVar("T")
+
+HAND_OVER = 10.0  # seconds that a run waits for the one before it
+GRACE = 90.0  # seconds beyond its time after which the kernel ends a run of poll
+CLOSE = 40.0  # seconds that the kernel may need to close a port whose stick takes nothing
+QUEUE = 0.3  # seconds to become the next in turn: who has the lock holds that place for an instant to see who is there
+
+
+def boottime() -> float:
+    """Seconds since the machine was started: the clock that never jumps, the same in each process."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Late(TryAgain):
+    """A process of its own has not come to its end."""
+
+
+def in_child(work: Callable[[], T], thing: object, seconds: float) -> T:
+    """What `work` returns, or HomesimError that it raises, from a process of its own.
+
+    When this returns, what `work` has taken is free again: lock, port, libgammu. Raise Late after `seconds`.
+    """
+    import multiprocessing  # poll, which starts each minute, has no use for it
+
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send, args=(sender, work), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        found, error = receiver.recv() if receiver.poll(seconds) else (None, Late(thing, "too slow"))
+    except EOFError:
+        found, error = None, Late(thing, "the process that asked it was killed")
+    process.kill()
+    process.join(CLOSE)
+    if error:
+        raise error
+    return cast(T, found)
+
+
+def _send(sender: Any, work: Callable[[], object]) -> None:
+    try:
+        sender.send((work(), None))
+    except HomesimError as error:
+        sender.send((None, error))
+    except Exception as error:
+        tell(*describe(error).splitlines(), to=sys.stderr)
+
+
+def deadline(seconds: float) -> None:
+    """The kernel ends this process then, also inside a C call that never returns."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+class ModemLock:
+    """The right to use one modem. The kernel takes it back when the process ends, however it ends.
+
+    It is never given back before: the port is ours until then, and a filelock that is forgotten is released.
+    """
+
+    _taken: ClassVar[list[ModemLock]] = []
+
+    def __init__(self, folder: Path, modem: str) -> None:
+        import filelock  # doctor must start without it, to say that it is missing
+
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # who can open a lock can hold it
+        except OSError as error:
+            raise TryAgain(folder, reason(error)) from None
+        self._lock = filelock.FileLock(folder / f"{modem}.lock")
+        self._next = filelock.FileLock(folder / f"{modem}.next")
+
+    def take(self, wait: float = HAND_OVER, queue: float = QUEUE) -> bool:
+        """Whether the lock was free within `wait` seconds. At most one run is the next.
+
+        `queue`: seconds to become the next in turn.
+        """
+        try:
+            with self._next.acquire(timeout=min(wait, queue), poll_interval=0.02):
+                self._lock.acquire(timeout=wait, poll_interval=0.05)
+        except TimeoutError:  # filelock's is one
+            return False
+        except OSError as error:
+            raise TryAgain(self._lock.lock_file, reason(error)) from None
+        self._taken.append(self)
+        return True
+
+    def holder(self) -> int:
+        """The process that has the lock, as the kernel names it (proc_locks(5)); 0 when there is none."""
+        lock = os.stat(self._lock.lock_file)
+        name = f"{os.major(lock.st_dev):02x}:{os.minor(lock.st_dev):02x}:{lock.st_ino}"
+        held = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+        return next((int(fields[4]) for fields in held if fields[1] == "FLOCK" and fields[5] == name), 0)
+
+    def successor(self) -> bool:
+        """Whether the next run waits for it."""
+        try:
+            with self._next.acquire(timeout=0):
+                return False
+        except TimeoutError:
+            return True
+
+
+def is_poll(pid: int) -> bool:
+    """Whether a process is homesim-poll of this very installation."""
+    poll = Path(__file__).resolve().parents[2] / "bin/poll"
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
+    except OSError:
+        return False
+    return any(Path(word).resolve() == poll for word in command[:4] if word)

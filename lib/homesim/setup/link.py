@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Finds out which chat is the owner's: who opens a link that only this terminal shows.
+
+Anybody can find a bot and write to it, so never "the first chat that writes". The link (Bot API, "Deep linking")
+makes Telegram send `/start CODE` to the bot; only the exact code counts, only for the kind of chat it is for, once,
+and within ten minutes.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from homesim.chat.telegram import Bot
+from homesim.errors import ConfigError, TryAgain
+
+WITHIN = 600.0  # seconds
+POLL = 25  # seconds that the server waits for an update; it would up to 50
+PAUSE = 2.0  # seconds after a failure
+
+
+@dataclass(frozen=True)
+class Link:
+    """What to open in Telegram: for a person's chat, a group's, and what to write into a group's topic."""
+
+    private: str
+    group: str
+    topic: str
+
+
+@dataclass(frozen=True)
+class Chat:
+    id: int
+    topic_id: int | None
+    who: str  # for people, without control characters
+
+
+def username(bot: Bot) -> str:
+    """The name of the bot that the token is for. Raise ConfigError when it is for none."""
+    me = bot.ask("getMe")
+    name = me.get("username") if isinstance(me, dict) else None
+    if not isinstance(name, str) or not re.fullmatch(r"\w+", name, re.ASCII):
+        raise ConfigError("Telegram", "the token is not a bot's")
+    return name
+
+
+def link(bot: Bot, name: str, show: Callable[[Link], None], within: float = WITHIN) -> Chat:
+    """The chat in which somebody has opened the link that `show` shows. Raise TryAgain when nobody does in time."""
+    private, group = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
+    offset = _after_last(bot)
+    end = time.monotonic() + within
+    address = f"https://t.me/{name}"
+    show(Link(f"{address}?start={private}", f"{address}?startgroup={group}", f"/start@{name} {group}"))
+    while (left := end - time.monotonic()) > 0:
+        wait = max(1, min(POLL, int(left)))
+        try:
+            updates = _updates(bot, offset, wait)
+        except TryAgain:  # a link that is shown must not die of a hiccup
+            time.sleep(min(PAUSE, left))
+            continue
+        for update in updates if time.monotonic() < end else ():
+            offset = update["update_id"] + 1
+            if chat := _chat(update, private, group):
+                return chat
+    raise TryAgain("the link", "nobody has opened it in time; run homesim-setup again for a new one")
+
+
+def _after_last(bot: Bot) -> int:
+    """The offset that skips what was written before."""
+    return max((update["update_id"] + 1 for update in _updates(bot, -1, 0)), default=0)
+
+
+def _updates(bot: Bot, offset: int, wait: int) -> list[dict[str, Any]]:
+    """getUpdates: what is older than `offset` is confirmed, and gone; -1 is the last one."""
+    try:
+        updates = bot.ask("getUpdates", wait=wait, offset=offset, limit=1, timeout=wait, allowed_updates=["message"])
+    except TryAgain as error:
+        if "HTTP 409 " in str(error):  # a webhook, or another getUpdates
+            raise ConfigError(error, "another program reads this bot's messages; get homesim its own bot") from None
+        raise
+    if not isinstance(updates, list):
+        raise TryAgain("Telegram", "the answer is not Telegram's")
+    return [update for update in updates if isinstance(update, dict) and isinstance(update.get("update_id"), int)]
+
+
+def _chat(update: dict[str, Any], private: str, group: str) -> Chat | None:
+    """The chat of a message that is /start with its code. A private chat's code is none in a group."""
+    try:
+        message = update["message"]
+        chat = message["chat"]
+        code = {"private": private, "group": group, "supergroup": group}[chat["type"]]
+        said = re.fullmatch(r"/start(?:@\w+)? +(\S+)\s*", message["text"])
+        if not said or not hmac.compare_digest(said[1].encode(), code.encode()):
+            return None
+        topic = message["message_thread_id"] if message.get("is_topic_message") else None
+        return Chat(chat["id"], topic, _who(message.get("from", {}), chat))
+    except (LookupError, TypeError, AttributeError):
+        return None  # some other kind of update
+
+
+def _who(sender: dict[str, Any], chat: dict[str, Any]) -> str:
+    names = [sender.get("first_name"), sender.get("last_name")]
+    person = _clean(" ".join(str(name) for name in names if name)) or "(no name)"
+    if sender.get("username"):
+        person += f" (@{_clean(str(sender['username']))})"
+    if chat["type"] == "private":
+        return f"{person}, in a private chat"
+    return f'{person}, in the {chat["type"]} "{_clean(str(chat.get("title", "")))}"'
+
+
+def _clean(name: str) -> str:
+    """Names are anybody's choice: nothing that moves a terminal's cursor or turns its text around."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:64]

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which port is the stick's, and what stands behind it.
+
+The look happens in a process of its own: it ends with the lock, the port and libgammu given back, so cron's runs
+go on while a person thinks.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from homesim import process
+from homesim.config import Config
+from homesim.config import Modem as Settings
+from homesim.errors import TryAgain
+from homesim.stick import match
+from homesim.stick.driver import network
+from homesim.stick.serial import Modem
+from homesim.stick.sim import unlock
+from homesim.stick.usb import Bus
+from homesim.store.spool import Spool
+
+PATIENCE = 90.0  # seconds that another run may hold the stick: its time of 55 and a fifth, and to end
+LIMIT = 90.0  # seconds for a look
+
+_MODES = {
+    "storage": "is still a disk; sudo make install has it switched, then pull it out and put it back",
+    "hilink": "is a network card (HiLink), without a port for SMS; sudo make install has it switched, "
+    "then pull it out and put it back",
+    "off": "is switched off; pull it out and put it back",
+    "serial": "has no port that is known by a name; run sudo make install, or name it with --device",
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a stick says. `sim` is READY, or SIM PIN, and then the rest is not known."""
+
+    sim: str
+    registration: str = ""  # libgammu's word
+    operator: str = ""
+    signal: int | None = None  # percent
+    stored: int = 0  # SMS
+
+    def __str__(self) -> str:
+        return f"SIM open, {network(asdict(self))}, {self.stored} SMS on it"
+
+
+def find(bus: Bus, wanted: str | None, others: Collection[str], dev: Path = Path("/dev")) -> list[str]:
+    """The ports that could be meant: `wanted` if it is there, else one of each stick that is not the `others`'.
+
+    Raise TryAgain when there is none, with the reason.
+    """
+    if wanted and os.path.exists(wanted):
+        return [wanted]
+    taken = {stick.place for device in others if (stick := bus.of(Path(device)))}
+    sticks = [stick for stick in bus.sticks() if stick.place not in taken]
+    names = [dev / "sms"] if len(sticks) < 2 else []  # of several sticks it could be any one's
+    names += [*sorted(dev.glob("sms-*")), *sorted(dev.glob("serial/by-path/*-if00-port0"))]
+    names += [dev / "sms"] if len(sticks) > 1 else []
+    ports: dict[str, str] = {}
+    for name in names:
+        if (stick := bus.of(name)) and stick.place not in taken:
+            ports.setdefault(stick.place, str(name))
+    if ports:
+        return list(ports.values())
+    for stick in sticks:
+        raise TryAgain(f"the stick {stick.ids} at USB {stick.place}", _MODES[stick.mode])
+    raise TryAgain("USB", "no stick is in, or the Pi does not see it; try another port, or a powered hub")
+
+
+def look(settings: Config, modem: Settings, tell: Callable[[str], None]) -> Seen:
+    """What is behind a modem's port. The SIM's PIN is tried once, if there is one. Raise HomesimError."""
+
+    def see() -> Seen:
+        wait_for_turn(settings, modem.name, tell)
+        process.deadline(LIMIT)
+        return _see(settings, modem)
+
+    try:
+        return process.in_child(see, modem.device, PATIENCE + LIMIT)
+    except process.Late:
+        raise TryAgain(modem.device, "the stick stopped answering; pull it out, put it back, and try again") from None
+
+
+def _see(settings: Config, modem: Settings) -> Seen:
+    stick = Modem(modem)
+    sim = stick.probe()
+    spool, bus = Spool(settings.paths.state / modem.name), Bus(settings.paths.sysfs)
+    match.remember(spool, bus, Path(modem.device), bus.of(Path(modem.device)))
+    if sim == "SIM PIN" and modem.pin is None:
+        return Seen(sim)
+    stick.open()
+    unlock(stick, sim, modem, spool)
+    stored = sum(memory.used for memory in stick.memories().values())
+    return Seen("READY", **asdict(stick.network()), stored=stored)
+
+
+def wait_for_turn(settings: Config, name: str, tell: Callable[[str], None]) -> None:
+    """Hold a modem's lock until this process ends. Raise TryAgain when another run does not end."""
+    turn = process.ModemLock(settings.paths.run, name)
+    if turn.take(wait=1.0):
+        return
+    tell("Another run of homesim holds the stick; it lets go within a minute or so.")
+    end = time.monotonic() + PATIENCE
+    while not turn.take(wait=max(0.0, end - time.monotonic())):
+        if time.monotonic() > end:
+            raise TryAgain(name, "another run holds the stick and does not end; run homesim-doctor")

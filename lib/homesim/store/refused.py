@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What lies in failed/, and a word to the owner about what nobody has told of: files that are damaged, and what
+versions before set aside in silence.
+
+    refused        in the spool: the names that were told of, each once
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from homesim.store.entry import own
+from homesim.store.spool import Entry, Spool
+
+STATE = "refused"
+
+
+def lying(spool: Spool) -> list[str]:
+    """The SMS in failed/. Words of our own are none, or telling of them would never end."""
+    return [name for name in spool.names("failed") if not own(name)]
+
+
+def told(spool: Spool, names: Sequence[str]) -> None:
+    """The owner knows of these too."""
+    now = {*_told(spool), *names}
+    spool.set_state(STATE, {"told": [name for name in lying(spool) if name in now]})
+
+
+def tell(spool: Spool) -> None:
+    """Put an alert into the spool when there is something that was not told."""
+    names = lying(spool)
+    if news := sorted(set(names) - _told(spool)):
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        name = f"{stamp}-{len(news)}-refused-alert"
+        text = (
+            f"{len(news)} SMS cannot be forwarded: Telegram refused what is in them, or their files are damaged. They "
+            "are kept on the Raspberry Pi; homesim-doctor says where, and how to try again."
+        )
+        spool.put("new", Entry(name, alert=text, received=time.time()))
+        told(spool, news)
+
+
+def _told(spool: Spool) -> set[str]:
+    names = spool.state(STATE).get("told")
+    return set(map(str, names)) if isinstance(names, list) else set()

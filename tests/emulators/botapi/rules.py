@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the Bot API takes and what it makes of it: pure functions, no network.
+
+A request passes three stages, as in the real server, and the first objection is the answer:
+
+    read_parameters   HTTP to a flat dictionary of strings
+    read_message      what telegram-bot-api checks before it looks at the chat
+    finish_message    what TDLib checks and changes after it: cleaning, offsets, lengths, buttons
+
+Facts and wording are from telegram-bot-api 10.0 (Client.cpp) and TDLib (HttpReader.cpp,
+ReplyMarkup.cpp); "assumed" marks what these do not show.
+"""
+
+import json
+import re
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from emulators.botapi.text import (
+    MERGED,
+    QUOTES,
+    VERBATIM,
+    Entity,
+    Malformed,
+    bad_request,
+    check_markdown,
+    clean,
+    format_text,
+    is_utf8,
+    parse_html,
+)
+
+MAX_PARAMETERS = 1 << 20  # bytes, HttpReader.h MAX_TOTAL_PARAMETERS_LENGTH
+MAX_RAW_TEXT = 1 << 15  # bytes, get_formatted_text
+MAX_TEXT = 4096  # code points, option message_text_length_max
+MAX_ENTITIES = 100  # undocumented; the first 100 in the order of the text stay (assumed)
+MAX_COPY_TEXT = 256  # code points (the unit is assumed)
+
+EXTRAS: Mapping[str, tuple[tuple[str, type], ...]] = {  # further required fields of a type
+    "text_link": (("url", str),),
+    "text_mention": (("user", dict),),
+    "custom_emoji": (("custom_emoji_id", str),),
+    "date_time": (("unix_time", int),),
+}
+KNOWN = {*MERGED, *QUOTES, *VERBATIM, *EXTRAS}
+DETECTED = {  # Telegram finds these itself and drops them from a request
+    "mention", "hashtag", "cashtag", "bot_command", "url", "email", "phone_number",
+    "bank_card_number",
+}  # fmt: skip
+
+
+class BrokenRequest(Exception):
+    """A request that the HTTP layer refuses: a bare status, no body, connection closed."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        super().__init__(f"bare HTTP {status}")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """sendMessage's content as the bot sent it; entities in UTF-16 units."""
+
+    text: str
+    entities: tuple[Entity, ...]
+    reply_markup: dict[str, Any] | None
+    link_preview_options: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Content:
+    """sendMessage's content as the chat shows it, in the API's JSON."""
+
+    text: str
+    entities: list[dict[str, Any]]
+    reply_markup: dict[str, Any] | None
+    link_preview_options: dict[str, Any] | None
+
+
+# HTTP to parameters
+
+
+def read_parameters(query: str, content_type: str, body: bytes) -> dict[str, str]:
+    """All parameters of a request as strings; the query string's come first, first one wins.
+
+    Bodies of other types than JSON and form are not read; multipart is not supported here.
+    Raise BrokenRequest.
+    """
+    if len(query) + len(body) > MAX_PARAMETERS:
+        raise BrokenRequest(413)
+    text = body.decode("utf-8", "surrogateescape")  # bad bytes fail later, as bad UTF-8
+    pairs = _form_pairs(query)
+    if "application/x-www-form-urlencoded" in content_type.lower():
+        pairs += _form_pairs(text)
+    elif "application/json" in content_type.lower() and text:
+        try:
+            pairs += _json_pairs(text)
+        except ValueError:
+            # By facts/telegram.md. TDLib's HttpReader.cpp of 2026-07 rather logs the error and
+            # goes on with the fields that stand before it: a client must not send this at all.
+            raise BrokenRequest(400) from None
+    return dict(reversed(pairs))
+
+
+def _form_pairs(text: str) -> list[tuple[str, str]]:
+    return urllib.parse.parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
+
+
+def _json_pairs(text: str) -> list[tuple[str, str]]:
+    """The fields of a JSON object; a value that is no string stays its JSON text, even null."""
+    decoder = json.JSONDecoder(strict=False, parse_constant=_no_constant)
+    decoder.decode(text)  # ValueError unless the whole is JSON
+    pairs: list[tuple[str, str]] = []
+    at = _skip(text, 0, "{")
+    while text[at] != "}":
+        key, at = decoder.raw_decode(text, at)
+        start = _skip(text, at, ":")
+        value, at = decoder.raw_decode(text, start)
+        pairs.append((key, value if isinstance(value, str) else text[start:at]))
+        at = _skip(text, at, ",")
+    return pairs
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _skip(text: str, at: int, mark: str) -> int:
+    """The place after blanks, one optional mark and more blanks."""
+    match = re.compile(rf"\s*{re.escape(mark)}?\s*").match(text, at)
+    assert match
+    if mark == "{" and not match.group().strip():
+        raise ValueError("JSON object expected")
+    return match.end()
+
+
+def is_true(value: str) -> bool:
+    """Client::to_bool."""
+    return value.strip().lower() in ("true", "yes", "1")
+
+
+def to_integer(value: str) -> int:
+    """td::to_integer: the digits in front, 0 if there are none."""
+    match = re.match(r"-?\d+", value, re.ASCII)
+    return int(match.group()) if match else 0
+
+
+# Stage two: before the chat is looked at
+
+
+def read_message(params: Mapping[str, str]) -> Draft:
+    """sendMessage's content, Client::get_input_message_text and get_reply_markup."""
+    preview = _read_link_preview(params)
+    text = params.get("text", "")
+    if not text:
+        raise bad_request("Message text is empty")
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_RAW_TEXT:
+        raise bad_request("Text is too long")
+    text, entities = _read_formatting(text, params)
+    return Draft(text, tuple(entities), _read_markup(params.get("reply_markup", "")), preview)
+
+
+def _read_link_preview(params: Mapping[str, str]) -> dict[str, Any] | None:
+    if not (value := params.get("link_preview_options", "")):
+        legacy = is_true(params.get("disable_web_page_preview", ""))
+        return {"is_disabled": True} if legacy else None
+    options = _json_object(value, "link preview options", "link preview options")
+    for name in ("is_disabled", "prefer_small_media", "prefer_large_media", "show_above_text"):
+        if not isinstance(options.get(name, False), bool):
+            raise bad_request(f'Field "{name}" must be of type Boolean')
+    return options
+
+
+def _json_object(value: str, thing: str, short: str) -> dict[str, Any]:
+    try:
+        decoded = json.loads(value)
+    except ValueError:
+        raise bad_request(f"Can't parse {thing} JSON object") from None
+    if not isinstance(decoded, dict):
+        raise bad_request(f"Object expected as {short}")
+    return decoded
+
+
+def _read_formatting(text: str, params: Mapping[str, str]) -> tuple[str, list[Entity]]:
+    mode = params.get("parse_mode", "").lower()
+    if mode in ("", "none"):
+        return text, _read_entities(params.get("entities", ""))
+    if mode not in ("html", "markdown", "markdownv2"):
+        raise bad_request("Unsupported parse_mode")
+    if not is_utf8(text):
+        raise bad_request("Text must be encoded in UTF-8")
+    try:
+        if mode == "html":
+            return parse_html(text)
+        check_markdown(text, reserved=">#+-=|{}.!" if mode == "markdownv2" else "")
+    except Malformed as e:
+        raise bad_request(f"Can't parse entities: {e}") from None
+    return text, []
+
+
+def _read_entities(value: str) -> list[Entity]:
+    try:
+        decoded = json.loads(value)
+    except ValueError:
+        return []  # get_input_entities ignores broken JSON, and says nothing
+    if not isinstance(decoded, list):
+        return []
+    try:
+        return [e for item in decoded if (e := _read_entity(item)).type not in DETECTED]
+    except Malformed as e:
+        raise bad_request(f"Can't parse MessageEntity: {e}") from None
+
+
+def _read_entity(item: Any) -> Entity:
+    """Client::get_text_entity. Raise Malformed."""
+    if not isinstance(item, dict):
+        raise Malformed("expected an Object")
+    offset, length = (_required(item, name, int) for name in ("offset", "length"))
+    kind = _required(item, "type", str)
+    if kind not in KNOWN | DETECTED:
+        raise Malformed("Unsupported type specified" if kind else "Type is not specified")
+    extra = {name: _required(item, name, wanted) for name, wanted in EXTRAS.get(kind, ())}
+    if kind == "pre" and item.get("language"):
+        extra["language"] = _required(item, "language", str)
+    return Entity(offset, length, kind, extra)
+
+
+def _required(item: Mapping[str, Any], name: str, wanted: type) -> Any:
+    """JsonObject::get_required_*_field; numbers and their strings stand for each other."""
+    if name not in item:
+        raise Malformed(f'Can\'t find field "{name}"')
+    value = item[name]
+    if wanted is not dict and isinstance(value, (int, str)) and not isinstance(value, bool):
+        try:
+            return wanted(value)
+        except ValueError:
+            raise Malformed(f'Field "{name}" must be a valid Number') from None
+    if not isinstance(value, wanted) or isinstance(value, bool):
+        names = {int: "a Number", str: "of type String", dict: "of type Object"}
+        raise Malformed(f'Field "{name}" must be {names[wanted]}')
+    return value
+
+
+def _read_markup(value: str) -> dict[str, Any] | None:
+    """Client::get_reply_markup; other keyboards than inline ones are accepted and not kept."""
+    if not value:
+        return None
+    markup = _json_object(value, "reply keyboard markup", "reply markup")
+    rows = markup.get("inline_keyboard", [])
+    if not isinstance(rows, list):
+        raise bad_request('Field "inline_keyboard" must be of type Array')
+    for row in rows:
+        if not isinstance(row, list):
+            where = "of the InlineKeyboardMarkup must be an Array of Arrays"
+            raise bad_request(f'Field "inline_keyboard" {where}')
+        for button in row:
+            try:
+                _check_button(button)
+            except Malformed as e:
+                raise bad_request(f"Can't parse inline keyboard button: {e}") from None
+    return {"inline_keyboard": rows} if rows else None
+
+
+def _check_button(button: Any) -> None:
+    """Client::get_inline_keyboard_button for the types url, callback_data and copy_text."""
+    if not isinstance(button, dict):
+        raise Malformed("InlineKeyboardButton must be an Object")
+    _required(button, "text", str)
+    for name in ("url", "callback_data"):
+        if name in button:
+            _required(button, name, str)
+            return
+    if "copy_text" not in button:
+        raise Malformed("Text buttons are unallowed in the inline keyboard")
+    _required(_required(button, "copy_text", dict), "text", str)
+
+
+# Stage three: after the chat was found
+
+
+def finish_message(draft: Draft) -> Content:
+    """Check and clean a draft as TDLib does: reply markup, fix_formatted_text, length."""
+    buttons = [b for row in (draft.reply_markup or {}).get("inline_keyboard", []) for b in row]
+    for button in buttons:
+        if not is_utf8(str(button["text"])):
+            raise bad_request("Inline keyboard button text must be encoded in UTF-8")
+        if not clean(str(button["text"])):
+            raise bad_request("Inline keyboard button text must be non-empty")
+    text, entities = format_text(draft.text, draft.entities)
+    if len(text) > MAX_TEXT:
+        raise bad_request("Message is too long")
+    for button in buttons:
+        copied = str(button["copy_text"]["text"]) if "copy_text" in button else " "
+        if not 1 <= len(copied) <= MAX_COPY_TEXT:
+            raise bad_request("BUTTON_COPY_TEXT_INVALID")
+    json_entities = [entity.json() for entity in entities[:MAX_ENTITIES]]
+    return Content(text, json_entities, draft.reply_markup, draft.link_preview_options)

@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The stand-in for /sys: what is written has the effect that a kernel gives it, and is told."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import PIPE, Popen
+
+import pytest
+
+from emulators.stick.pty_port import PtyPort
+from emulators.stick.stick import Cure, Stick
+from emulators.sysfs.layout import treated
+from emulators.sysfs.tree import BYSTANDERS, HILINK, SERIAL, STORAGE, Device, SysfsTree
+
+WHERE = "devices/platform/soc/usb1/1-1"
+
+
+@pytest.fixture
+def stick() -> Stick:
+    return Stick()
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Iterator[SysfsTree]:
+    with SysfsTree(tmp_path / "sys") as tree:
+        yield tree
+
+
+@pytest.fixture
+def port(stick: Stick, tmp_path: Path) -> Iterator[PtyPort]:
+    with PtyPort(stick, tmp_path / "sms") as port:
+        yield port
+
+
+@pytest.fixture
+def device(tree: SysfsTree, stick: Stick, port: PtyPort) -> Device:
+    return tree.plug(stick, port)
+
+
+def on_bus(tree: SysfsTree) -> dict[str, str]:
+    """Devices and their ids, as a program finds them."""
+    found = {}
+    for folder in (tree.folder / "bus/usb/devices").iterdir():
+        if (folder / "idVendor").exists():
+            found[folder.name] = ":".join((folder / name).read_text().strip() for name in ("idVendor", "idProduct"))
+    return found
+
+
+def device_of(tree: SysfsTree, path: Path) -> str:
+    """The USB device of a tty, found as a program finds it: by its number, then up."""
+    number = os.stat(path).st_rdev
+    folder = (tree.folder / "dev/char" / f"{os.major(number)}:{os.minor(number)}").resolve(strict=True)
+    while not (folder / "idVendor").exists():
+        folder = folder.parent
+    return folder.name
+
+
+def write(tree: SysfsTree, file: Path | str, text: str) -> None:
+    """Write to an attribute that is there, and wait for the effect."""
+    with open(tree.folder / file, "r+") as attribute:
+        attribute.write(text)
+    assert tree.writes[-1][1] == text.strip()
+
+
+def reset(tree: SysfsTree, by: Cure) -> None:
+    """The two writes that treat 1-1.2."""
+    folder = tree.folder / "bus/usb/devices/1-1.2"
+    if by is Cure.AUTHORIZE:
+        steps = [(folder / "authorized", "0"), (folder / "authorized", "1")]
+    elif by is Cure.BIND:
+        driver = tree.folder / "bus/usb/drivers/usb"
+        steps = [(driver / "unbind", "1-1.2"), (driver / "bind", "1-1.2\n")]
+    else:
+        port = (folder / "port").resolve(strict=True)
+        steps = [(port / "disable", "1"), (port / "disable", "0")]
+    for file, text in steps:
+        write(tree, file, text)
+
+
+def said(port: PtyPort) -> bytes:
+    """All that a program reads from the port up to the answer to AT."""
+    fd = os.open(port.path, os.O_RDWR | os.O_NOCTTY)
+    os.write(fd, b"AT\r")
+    got = b""
+    while not got.endswith(b"\r\nOK\r\n"):
+        got += os.read(fd, 4096)
+    os.close(fd)
+    return got
+
+
+RESETS = [Cure.AUTHORIZE, Cure.BIND, Cure.POWER]
+
+
+def test_a_program_finds_the_stick_and_its_neighbours(tree: SysfsTree, device: Device, port: PtyPort) -> None:
+    assert on_bus(tree) == {**BYSTANDERS, "1-1.2": SERIAL}
+    assert device_of(tree, port.path) == device.name
+    interfaces = sorted((tree.path("1-1.2")).glob("1-1.2:*"))
+    assert [(i / "bInterfaceClass").read_text() for i in interfaces] == ["ff\n", "ff\n", "ff\n", "02\n", "0a\n"]
+    assert sorted(os.listdir(tree.folder / "class/tty")) == ["ttyUSB0", "ttyUSB1", "ttyUSB2"]
+    assert (tree.path("1-1.2") / "port").resolve() == tree.hub_port("1-1.2")
+    assert (tree.hub_port("1-1.2") / "device").resolve() == tree.path("1-1.2")
+    assert (tree.path("1-1") / "port/disable").read_text() == "0\n"
+    assert [link for link in tree.folder.rglob("*") if link.is_symlink() and not link.exists()] == []
+    assert tree.writes == []
+
+
+def test_deauthorized_the_device_stays_and_its_tty_goes(tree: SysfsTree, device: Device, port: PtyPort) -> None:
+    holder = os.open(port.path, os.O_RDWR | os.O_NOCTTY)
+    tty_number = os.stat(port.path).st_rdev
+    devnum = (tree.path("1-1.2") / "devnum").read_text()
+    write(tree, "bus/usb/devices/1-1.2/authorized", "0")
+    assert on_bus(tree)["1-1.2"] == device.ids
+    assert list(tree.path("1-1.2").glob("1-1.2:*")) == []
+    assert os.listdir(tree.folder / "dev/char") == os.listdir(tree.folder / "class/tty") == []
+    assert not port.path.is_symlink()
+    assert os.read(holder, 1) == b""
+    write(tree, "bus/usb/devices/1-1.2/authorized", "1\n")
+    assert device_of(tree, port.path) == "1-1.2"
+    assert os.stat(port.path).st_rdev != tty_number, "the old one is still held"
+    assert (tree.path("1-1.2") / "devnum").read_text() == devnum
+    assert tree.writes == [(f"{WHERE}/1-1.2/authorized", "0"), (f"{WHERE}/1-1.2/authorized", "1")]
+    os.close(holder)
+
+
+def test_unbound_it_has_no_driver(tree: SysfsTree, device: Device, port: PtyPort) -> None:
+    write(tree, "bus/usb/drivers/usb/unbind", "1-1.2")
+    assert not (tree.path("1-1.2") / "driver").is_symlink()
+    assert not port.path.is_symlink()
+    write(tree, "bus/usb/devices/1-1.2/authorized", "0")
+    write(tree, "bus/usb/drivers/usb/bind", "1-1.2")
+    assert (tree.path("1-1.2") / "driver").resolve() == tree.folder / "bus/usb/drivers/usb"
+    assert device.port.tty is None, "bound, but not authorized"
+    write(tree, "bus/usb/devices/1-1.2/authorized", "1")
+    assert device_of(tree, port.path) == "1-1.2"
+
+
+def test_a_port_without_power_has_no_device(tree: SysfsTree, device: Device, port: PtyPort) -> None:
+    disable = tree.hub_port("1-1.2") / "disable"
+    devnum = int((tree.path("1-1.2") / "devnum").read_text())
+    write(tree, disable, "1")
+    assert on_bus(tree) == BYSTANDERS
+    assert not device.on_bus
+    assert not port.path.is_symlink()
+    write(tree, disable, "0")
+    assert device_of(tree, port.path) == "1-1.2"
+    assert int((tree.path("1-1.2") / "devnum").read_text()) > devnum
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("bus/usb/devices/1-1.2/authorized", "1"),
+        ("bus/usb/devices/1-1.2/authorized", "2"),
+        ("bus/usb/drivers/usb/bind", "1-1.2"),
+        ("bus/usb/drivers/usb/unbind", "1-1.3"),
+        ("bus/usb/drivers/option/unbind", "1-1.2:1.0"),
+        ("bus/usb/devices/1-1.2/port/disable", "0"),
+        ("bus/usb/devices/1-1.2:1.0/uevent", "add"),
+    ],
+)
+def test_what_changes_nothing(tree: SysfsTree, device: Device, stick: Stick, file: str, text: str) -> None:
+    tty = device.port.tty
+    stick.faults.freeze()
+    write(tree, file, text)
+    assert (device.port.tty, stick.faults.frozen, device.on_bus) == (tty, True, True)
+
+
+@pytest.mark.parametrize("by", RESETS)
+def test_only_a_power_cut_restarts_the_stick(tree: SysfsTree, device: Device, by: Cure) -> None:
+    reset(tree, by)
+    assert said(device.port).startswith(b"\r\n^BOOT:") == (by is Cure.POWER)
+
+
+@pytest.mark.parametrize("until", [*RESETS, Cure.REPLUG, Cure.NEVER])
+@pytest.mark.parametrize("by", [*RESETS, Cure.REPLUG])
+def test_frozen_until_something_as_strong(
+    tree: SysfsTree, device: Device, stick: Stick, until: Cure, by: Cure
+) -> None:
+    stick.faults.freeze(until)
+    tree.replug("1-1.2") if by is Cure.REPLUG else reset(tree, by)
+    assert device.port.tty is not None
+    assert stick.faults.frozen == (by < until)
+
+
+def test_a_hub_that_cannot_cut_the_power(tree: SysfsTree, device: Device, stick: Stick) -> None:
+    tree.power_switching = False
+    stick.faults.freeze(Cure.POWER)
+    reset(tree, Cure.POWER)
+    assert device.port.tty is not None
+    assert stick.faults.frozen
+
+
+@pytest.mark.parametrize("by", RESETS)
+def test_a_dead_stick_is_authorized_and_has_no_tty(tree: SysfsTree, device: Device, by: Cure) -> None:
+    device.deaf_until = Cure.POWER
+    reset(tree, by)
+    assert (tree.path("1-1.2") / "authorized").read_text().strip() == "1"
+    assert (device.port.tty is None) == (by < Cure.POWER)
+    assert any(tree.path("1-1.2").glob("1-1.2:*")) == (by >= Cure.POWER)
+
+
+@pytest.mark.parametrize("by", RESETS)
+def test_back_in_storage_mode_until_its_mode_is_switched(tree: SysfsTree, device: Device, by: Cure) -> None:
+    device.comes_back_as = STORAGE
+    reset(tree, by)
+    assert on_bus(tree)["1-1.2"] == STORAGE
+    assert device.port.tty is None
+    assert [i.name for i in tree.path("1-1.2").glob("1-1.2:*")] == ["1-1.2:1.0"]
+    tree.mode_switch = None
+    write(tree, "bus/usb/devices/1-1.2:1.0/uevent", "add")
+    assert on_bus(tree)["1-1.2"] == STORAGE, "no rule, no switch"
+    tree.mode_switch = SERIAL
+    write(tree, "bus/usb/devices/1-1.2:1.0/uevent", "add\n")
+    assert on_bus(tree)["1-1.2"] == SERIAL
+    assert said(device.port).startswith(b"\r\n^BOOT:")
+    reset(tree, by)
+    assert device_of(tree, device.port.path) == "1-1.2", "it came back as storage only once"
+
+
+def test_modes_switch_by_themselves(tree: SysfsTree, stick: Stick, port: PtyPort) -> None:
+    tree.plug(stick, port, ids=STORAGE)
+    assert not port.path.is_symlink()
+    threading.Timer(0.05, tree.switch_mode, ("1-1.2", HILINK)).start()
+    tree.wait_for(lambda tree: tree.devices["1-1.2"].ids == HILINK)
+    assert on_bus(tree)["1-1.2"] == HILINK
+    assert port.tty is None
+    tree.switch_mode("1-1.2")
+    assert device_of(tree, port.path) == "1-1.2"
+
+
+def test_udev_is_late(tree: SysfsTree, device: Device, port: PtyPort) -> None:
+    tree.symlink_late = True
+    reset(tree, Cure.AUTHORIZE)
+    assert device.port.tty is not None
+    assert len(os.listdir(tree.folder / "dev/char")) == 3
+    assert not port.path.is_symlink()
+    tree.settle()
+    assert device_of(tree, port.path) == "1-1.2"
+
+
+def test_numbers_shift(tree: SysfsTree, device: Device, port: PtyPort) -> None:
+    tree.numbers_shift = True
+    before = os.stat(port.path).st_rdev
+    reset(tree, Cure.AUTHORIZE)
+    assert os.stat(port.path).st_rdev != before
+    assert sorted(os.listdir(tree.folder / "class/tty")) == ["ttyUSB1", "ttyUSB2", "ttyUSB3"]
+    assert device_of(tree, port.path) == device.name
+
+
+def test_two_sticks_and_another_port(tree: SysfsTree, device: Device, port: PtyPort, tmp_path: Path) -> None:
+    other = tree.plug(Stick(), tmp_path / "other", at="1-1.3")
+    assert device_of(tree, other.port.path) == "1-1.3"
+    tree.unplug("1-1.2")
+    assert on_bus(tree) == {**BYSTANDERS, "1-1.3": SERIAL}
+    tree.replug("1-1.2", at="1-1.5")
+    assert (device_of(tree, port.path), device.name) == ("1-1.5", "1-1.5")
+    write(tree, "bus/usb/devices/1-1.5/authorized", "0")
+    assert (device.port.tty, other.port.tty is None) == (None, False)
+
+
+def test_what_was_treated(tree: SysfsTree, device: Device) -> None:
+    reset(tree, Cure.AUTHORIZE)
+    reset(tree, Cure.BIND)
+    reset(tree, Cure.POWER)
+    assert len(tree.writes_to(device.name)) == 6
+    assert tree.writes_to(*BYSTANDERS) == []
+    write(tree, "bus/usb/devices/1-1/authorized", "0")
+    write(tree, tree.hub_port("1-1.4") / "disable", "1")
+    write(tree, tree.hub_port("1-1") / "disable", "1")
+    write(tree, "bus/usb/drivers/usb/unbind", "usb1")
+    write(tree, "bus/usb/drivers/usb-storage/unbind", "1-1.4:1.0")
+    assert [treated(*write) for write in tree.writes_to(*BYSTANDERS)] == ["1-1", "1-1.4", "1-1", "usb1", "1-1.4"]
+
+
+def test_the_hook_comes_before_the_effect(tree: SysfsTree, device: Device) -> None:
+    seen = []
+    tree.on_write = lambda where, text: seen.append((where, text, device.port.tty is None, len(tree.writes)))
+    reset(tree, Cure.AUTHORIZE)
+    assert seen == [(f"{WHERE}/1-1.2/authorized", "0", False, 1), (f"{WHERE}/1-1.2/authorized", "1", True, 2)]
+
+
+def test_a_writer_killed_by_the_hook_goes_no_further(tree: SysfsTree, device: Device, port: PtyPort) -> None:
+    file = tree.path(device.name) / "authorized"
+    program = 'read go; printf 0 >"$1"; read never; printf 1 >"$1"'
+    with Popen(["sh", "-c", program, "-", file], stdin=PIPE, bufsize=0) as writer:
+        tree.on_write = lambda *_: writer.kill()
+        assert writer.stdin is not None
+        writer.stdin.write(b"\n")
+        tree.wait_for(lambda _: device.port.tty is None)
+        assert writer.wait() == -signal.SIGKILL
+    assert tree.writes == [(f"{WHERE}/1-1.2/authorized", "0")]
+    assert file.read_text() == "0"
+    assert not port.path.is_symlink()
+
+
+def test_a_hook_that_fails_fails_the_test(tmp_path: Path) -> None:
+    tree = SysfsTree(tmp_path / "sys").__enter__()
+    tree.on_write = lambda *_: print(1 / 0)
+    (tree.path("1-1") / "authorized").write_text("0")
+    with pytest.raises(ZeroDivisionError):
+        assert tree.writes
+    with pytest.raises(ZeroDivisionError):
+        tree.__exit__()
+
+
+def test_what_does_not_come_is_told(tree: SysfsTree) -> None:
+    with pytest.raises(AssertionError, match=r"not within 0\.01 s; writes: \[\]"):
+        tree.wait_for(lambda tree: bool(tree.writes), timeout=0.01)
+
+
+def test_attributes_that_vanish(tree: SysfsTree, device: Device) -> None:
+    tree.dangle("1-1.5")
+    assert "1-1.5" in os.listdir(tree.folder / "bus/usb/devices")
+    assert "1-1.5" not in on_bus(tree)
+    tree.unreadable("1-1.4", "idVendor")
+    assert (tree.path("1-1.4") / "idVendor").exists()
+    with pytest.raises(IsADirectoryError):
+        on_bus(tree)
+    seen: set[bool] = set()
+    file = tree.path("1-1.2") / "idVendor"
+    with tree.flickering(device.name):
+        while len(seen) < 2:
+            seen.add(file.exists())
+        while device.port.tty is not None:
+            with contextlib.suppress(FileNotFoundError):
+                (tree.path("1-1.2") / "authorized").write_text("0")
+            assert {text for _, text in tree.writes} <= {"0"}
+    assert file.exists()
+
+
+def test_under_voltage(tree: SysfsTree) -> None:
+    sensors = {(f / "name").read_text(): f / "in0_lcrit_alarm" for f in (tree.folder / "class/hwmon").iterdir()}
+    alarm = sensors["rpi_volt\n"]
+    assert alarm.read_text() == "0\n"
+    tree.under_voltage()
+    assert alarm.read_text() == "1\n"
+    assert tree.writes == []

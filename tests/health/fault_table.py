@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The README's table of faults, from what tests/test_health.py sees of each: run this to write it anew."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+README = ROOT / "README.md"
+PLACE = re.compile(r"(?<=<!-- faults -->\n).*?(?=<!-- /faults -->)", re.DOTALL)
+EVERY = 5  # minutes from one check to the next
+
+
+def table() -> str:
+    """In Markdown, a row for each of CASES."""
+    from health.test_health import CASES
+    from homesim.health.diagnosis import FAULTS
+
+    lines = ["| fault | health says | it does | healthy again |", "|---|---|---|---|"]
+    for case in CASES:
+        steps = ", ".join(f"`{step}`" for step in case.steps)
+        does = " and ".join(filter(None, [steps, "waits for a hand" if case.hand else ""]))
+        time = f"{EVERY} min after that" if case.hand else f"{case.checks * EVERY} min"
+        lines.append(f"| {case.name} | {FAULTS[case.kind].what} | {does} | {time} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT / "lib"))
+    README.write_text(PLACE.sub(lambda _: table(), README.read_text()))

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Only our device: what was never seen by the modem's own port, nor named, is told of and never touched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clinic import PLACE, Clinic
+from emulators.stick.pty_port import PtyPort
+from emulators.stick.stick import Stick
+from emulators.sysfs.tree import HILINK, SERIAL, STORAGE
+from health.test_health import pulled_out
+from health.test_health_runs import change, check, seen, silent
+from homesim.health.diagnosis import FAULTS
+from homesim.health.recovery import STEPS
+from patience import PATIENCE
+
+ONE_LIBGAMMU = True  # health asks by plain AT
+UPLINK = "1-1.3"
+
+
+@pytest.fixture
+def clinic(python: str) -> Iterator[Clinic]:
+    with Clinic(python) as clinic:
+        clinic.configure(health="alert_after = 1")
+        yield clinic
+
+
+def plug(clinic: Clinic, place: str, ids: str) -> None:
+    stick = Stick()
+    clinic.tree.plug(stick, PtyPort(stick, clinic.folder / f"other-{place}"), at=place, ids=ids)
+
+
+def gone(clinic: Clinic) -> None:
+    """What poll says of a port that is not there."""
+    seen(clinic, answered_boottime=0, error="no such device")
+
+
+def alerts(clinic: Clinic) -> list[str]:
+    """What waits to be sent: poll does not run here."""
+    return [json.loads(path.read_text())["alert"] for path in sorted((clinic.state / "new").iterdir())]
+
+
+def kept(clinic: Clinic) -> dict[str, object]:
+    path = clinic.state / "stick"
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def whole_ladder(clinic: Clinic) -> None:
+    """Each step's turn, and a look after each peace."""
+    for _ in range(2 * len(STEPS) + 4):
+        clinic.later(3600)
+        gone(clinic)
+        assert clinic.health() == 75
+
+
+class TestNeverSeen:
+    """A card restored, or a configuration by hand: nobody has seen the stick at work."""
+
+    @pytest.mark.parametrize("ids", [HILINK, STORAGE, "12d1:1001"])
+    def test_the_only_one_that_is_in_is_left_alone(self, clinic: Clinic, ids: str) -> None:
+        pulled_out(clinic)
+        plug(clinic, UPLINK, ids)
+        whole_ladder(clinic)
+        assert clinic.tree.writes == []
+        assert kept(clinic) == {}
+        [alert] = alerts(clinic)
+        assert alert.startswith(FAULTS["unknown"].what)
+        assert FAULTS["unknown"].todo in alert
+        assert "I am trying" not in alert
+
+    def test_poll_puts_nothing_back_that_nobody_knows(self, clinic: Clinic) -> None:
+        pulled_out(clinic)
+        plug(clinic, UPLINK, HILINK)
+        gone(clinic)
+        for _ in range(3):
+            check(clinic)
+        clinic.tree._layout.watch.set(clinic.tree.path(UPLINK) / "authorized", "0\n")  # by somebody, on purpose
+        clinic.poll()
+        assert check(clinic) == 75
+        assert clinic.tree.writes == []
+
+    def test_a_step_asked_for_by_hand_spares_it_too(self, clinic: Clinic) -> None:
+        pulled_out(clinic)
+        plug(clinic, UPLINK, HILINK)
+        process = clinic.start_health("--force-reset")
+        assert "there is no step to take here" in process.communicate(timeout=PATIENCE)[1]
+        assert (process.returncode, clinic.tree.writes) == (75, [])
+
+    def test_its_port_is_seen_and_it_is_ours(self, clinic: Clinic) -> None:
+        clinic.tree.mode_switch = None
+        clinic.tree.switch_mode(PLACE, STORAGE)
+        gone(clinic)
+        assert clinic.health() == 75
+        clinic.tree.replug(PLACE)
+        clinic.tree.switch_mode(PLACE, SERIAL)
+        seen(clinic)
+        assert clinic.health() == 0
+        assert (kept(clinic)["place"], kept(clinic)["ids"]) == (PLACE, SERIAL)
+
+    def test_two_that_nobody_knows_are_told_once(self, clinic: Clinic) -> None:
+        pulled_out(clinic)
+        plug(clinic, UPLINK, HILINK)
+        plug(clinic, "1-1.5", STORAGE)
+        whole_ladder(clinic)
+        [alert] = alerts(clinic)
+        assert alert.startswith(FAULTS["several"].what)
+        assert clinic.tree.writes == []
+
+
+class TestAPortThatIsNotOnUsb:
+    @pytest.mark.parametrize("ids", [HILINK, "12d1:1001"])
+    @pytest.mark.parametrize("remembered", [False, True], ids=["", "taken for ours by 0.1.0"])
+    def test_a_silent_one_leaves_the_uplink_beside_it_alone(self, clinic: Clinic, ids: str, remembered: bool) -> None:
+        pulled_out(clinic)
+        plug(clinic, UPLINK, ids)
+        with PtyPort(clinic.stick, clinic.folder / "sms"):  # of a UART
+            seen(clinic)
+            assert clinic.health() == 0
+            if remembered:
+                (clinic.state / "stick").write_text(json.dumps({"place": UPLINK, "ids": ids}))
+            silent(clinic)
+            for _ in range(8):
+                clinic.later(3600)
+                silent(clinic)
+                assert clinic.health() == 75
+        assert clinic.tree.writes == []
+
+
+class TestInItsPlace:
+    """The socket that ours was in, with something else of its maker in it."""
+
+    @pytest.mark.parametrize("ids", [HILINK, "12d1:1001"])
+    def test_another_one_is_left_alone(self, clinic: Clinic, ids: str) -> None:
+        seen(clinic)
+        assert clinic.health() == 0
+        before = kept(clinic)
+        pulled_out(clinic)
+        plug(clinic, PLACE, ids)
+        whole_ladder(clinic)
+        process = clinic.start_health("--force-reset")
+        process.communicate(timeout=PATIENCE)
+        assert process.returncode == 75
+        [alert] = alerts(clinic)
+        assert alert.startswith(FAULTS["unknown"].what)
+        clinic.poll()
+        assert clinic.tree.writes == []
+        assert kept(clinic) == before
+
+    def test_nor_is_it_put_back_when_somebody_has_it_off(self, clinic: Clinic) -> None:
+        seen(clinic)
+        assert clinic.health() == 0
+        pulled_out(clinic)
+        plug(clinic, PLACE, HILINK)
+        clinic.tree._layout.watch.set(clinic.tree.path(PLACE) / "authorized", "0\n")
+        gone(clinic)
+        clinic.poll()
+        assert check(clinic) == 75
+        assert clinic.tree.writes == []
+
+    def test_what_0_1_0_took_for_ours_is_not(self, clinic: Clinic) -> None:
+        """It remembered the uplink whenever it reset it; such a record says nothing of a port."""
+        pulled_out(clinic)
+        plug(clinic, UPLINK, HILINK)
+        clinic.state.mkdir(parents=True)
+        (clinic.state / "stick").write_text(json.dumps({"place": UPLINK, "ids": HILINK}))
+        whole_ladder(clinic)
+        assert clinic.tree.writes == []
+
+
+class TestNamed:
+    @pytest.mark.slow
+    def test_it_is_reset_and_put_back_after_a_kill(self, clinic: Clinic) -> None:
+        clinic.configure(health=f'usb = "{STORAGE}"')
+        clinic.tree.mode_switch = None
+        clinic.tree.switch_mode(PLACE, STORAGE)
+        gone(clinic)
+        clinic.health()
+        change(clinic, step=3)
+        process = clinic.start_health(start_new_session=True)
+        clinic.tree.on_write = lambda *_: process.kill()
+        process.communicate(timeout=PATIENCE)
+        clinic.tree.on_write = None
+        assert clinic.tree.writes[-1][1] == "0"
+        clinic.tree.devices[PLACE].comes_back_as = SERIAL
+        clinic.poll()
+        assert clinic.tree.writes[-1] == (clinic.tree.writes[0][0], "1")
+
+    def test_several_that_fit_are_none(self, clinic: Clinic) -> None:
+        clinic.configure(health=f'alert_after = 1\nusb = "{HILINK}"')
+        pulled_out(clinic)
+        plug(clinic, UPLINK, HILINK)
+        plug(clinic, "1-1.5", HILINK)
+        whole_ladder(clinic)
+        assert clinic.tree.writes == []
+        assert alerts(clinic)[0].startswith(FAULTS["several"].what)
+
+
+@pytest.mark.slow
+def test_one_that_nobody_knows_does_not_keep_another_modem_from_its_own(clinic: Clinic, tmp_path: Path) -> None:
+    """Ours turns into a disk while `away`, which was never in, looks for a stick too."""
+    clinic.configure(more=f'[modem.away]\ndevice = "{tmp_path}/none"\n')
+    seen(clinic)
+    assert clinic.health("--modem", "home") == 0
+    clinic.tree.switch_mode(PLACE, STORAGE)
+    gone(clinic)
+    for _ in range(3):
+        clinic.health("--modem", "away")
+    assert clinic.tree.writes == []
+    clinic.health("--modem", "home")
+    clinic.health("--modem", "home")
+    assert clinic.steps() == ["replay"]

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The README's table of faults is what the tests see, and there is a test for each fault that there is."""
+
+from __future__ import annotations
+
+import pytest
+
+from health.fault_table import PLACE, README, table
+from health.test_health import CASES, Case
+from homesim.health.diagnosis import FAULTS
+from homesim.health.recovery import STEPS
+
+# Seen in test_health_runs.py, _kill.py and _told.py: nothing of the stick is ill, or a killed reset left it so.
+ELSEWHERE = {"several", "off", "poll", "held", "telegram", "no-port", "call", "refused"}
+
+
+def test_the_readme_has_it() -> None:
+    [there] = PLACE.findall(README.read_text())
+    assert there == table(), "run python tests/health/fault_table.py"
+
+
+def test_each_fault_has_a_case() -> None:
+    assert {case.kind for case in CASES} | ELSEWHERE == set(FAULTS)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_steps_are_in_the_ladder_s_order(case: Case) -> None:
+    steps = [STEPS.index(step) for step in case.steps]
+    assert steps == sorted(set(steps))

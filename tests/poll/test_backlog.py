@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Many that wait, as bin/poll sends them: what one message costs, in which order they go, and what is none of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+import pdus
+from homesim.sms import message
+from homesim.store.spool import Entry, Spool
+from patience import PATIENCE, WATCHED
+from rig import Rig, now
+
+ONE_LIBGAMMU = True
+needs_strace = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+
+
+def fill(rig: Rig, count: int, *, first: int = 0) -> list[str]:
+    """Old SMS that wait, written as put() would, but for the fsyncs; their texts."""
+    spool = Spool(rig.state)
+    texts = [f"<{number:05}> " + "x" * 20 for number in range(first, first + count)]
+    for number, text in enumerate(texts, first):
+        made = (pdus.deliver(text, "NEWS", time=pdus.TIME + timedelta(seconds=number)),)
+        entry = {"pdus": made, "received": time.time()}
+        (spool.root / "new" / f"{message.name(made)}.json").write_text(json.dumps(entry))
+    return texts
+
+
+def sent_texts(rig: Rig) -> list[str]:
+    return re.findall(r"<\d{5}> x+", "\n".join(rig.texts()))
+
+
+class TestGrowth:
+    MESSAGES = 4
+
+    def cost(self, python: str, waiting: int, folder: Path) -> tuple[float, float]:
+        """CPU seconds and files opened below the spool, a message sent, from the first to the last of a few."""
+        with Rig(python) as rig:
+            fill(rig, waiting)
+            trace = folder / f"trace-{waiting}"
+            seen: list[tuple[float, int]] = []
+
+            def look(phase: str, _: object) -> None:
+                if phase == "received" and len(seen) <= self.MESSAGES:
+                    user, system = Path(f"/proc/{poll()}/stat").read_text().rpartition(")")[2].split()[11:13]
+                    opened = sum("/state/" in line for line in trace.read_text().splitlines())
+                    seen.append(((int(user) + int(system)) / os.sysconf("SC_CLK_TCK"), opened))
+
+            def poll() -> int:
+                return int(Path(f"/proc/{strace.pid}/task/{strace.pid}/children").read_text())
+
+            rig.api.on_request = look
+            command = ("strace", "-f", "-o", str(trace), "-e", "trace=openat")
+            strace = rig.start("--linger", f"{WATCHED:.0f}", command=command)
+            try:
+                rig.api.wait_for(lambda _: len(seen) > self.MESSAGES)
+            finally:
+                os.kill(poll(), signal.SIGKILL)
+                strace.communicate()
+            (cpu, opened), *_, (cpu_then, opened_then) = seen
+            return (cpu_then - cpu) / self.MESSAGES, (opened_then - opened) / self.MESSAGES
+
+    @needs_strace
+    def test_a_message_costs_the_same_whether_few_wait_or_10000(self, python: str, tmp_path: Path) -> None:
+        """What fits into so many messages is read and cleared, and no more."""
+        cpu, opened = self.cost(python, 400, tmp_path)
+        cpu_many, opened_many = self.cost(python, 10_000, tmp_path)
+        print(f"{cpu:.3f} {opened:.0f}; with 10,000: {cpu_many:.3f} {opened_many:.0f}")
+        assert opened_many < opened * 1.2
+        assert cpu_many < cpu * 1.5  # of few hundredths, which the kernel counts in hundredths
+
+    def test_a_run_in_an_outage_lists_no_10000_names_each_time_it_looks(self, python: str, tmp_path: Path) -> None:
+        with Rig(python) as rig:
+            fill(rig, 2000)
+            rig.api.down()
+            trace = tmp_path / "trace"
+            run = rig.start("--linger", "8", command=("strace", "-f", "-o", str(trace), "-e", "trace=getdents64"))
+            run.communicate(timeout=PATIENCE)
+            full = [line for line in trace.read_text().splitlines() if re.search(r"\) = \d{5,}$", line)]
+            assert 0 < len(full) <= 50  # a listing of 2000 takes five; the run looks at its status some 20 times
+
+
+class TestOrder:
+    def test_sms_of_one_second_go_as_they_came(self, rig: Rig) -> None:
+        moment = now() - timedelta(hours=1)
+        texts = [f"number {number}" for number in range(12)]
+        rig.api.down()
+        for number, text in enumerate(texts):
+            rig.stick.store("SM", number, pdus.deliver(text, "NEWS", time=moment))
+        assert rig.poll().returncode == 75
+        rig.api.up()
+        assert rig.poll().returncode == 0
+        assert re.findall(r"number \d+", rig.api.text()) == texts
+        assert len(rig.texts()) == 1
+
+    def test_they_are_shown_in_that_order(self, rig: Rig) -> None:
+        moment = now() - timedelta(hours=1)
+        for number in range(8):
+            made = (pdus.deliver(f"number {number}", "NEWS", time=moment),)
+            Spool(rig.state).put("new", Entry(message.name(made), made, received=time.time()))
+        assert re.findall(r"number (\d)", rig.poll("--dry-run").stdout) == list("01234567")
+
+
+class TestByHand:
+    def test_what_is_put_back_by_hand_goes_while_many_wait(self, rig: Rig) -> None:
+        """And what health puts there, which is another process too."""
+        fill(rig, 400)
+        [back] = fill(rig, 1, first=70000)
+        name = max((rig.state / "new").iterdir())
+        name.rename(rig.state / "failed" / name.name)
+        rig.start("--linger", f"{WATCHED:.0f}")
+        rig.api.wait_for(lambda api: len(api.sent) >= 2)
+        code = (pdus.deliver("482913 is your code", "BANK", time=now()),)
+        Spool(rig.state).put("new", Entry(message.name(code), code, received=time.time()))
+        (rig.state / "failed" / name.name).rename(name)
+        rig.api.wait_for(lambda api: "482913" in api.text())
+        assert len(sent_texts(rig)) < 400
+        rig.api.wait_for(lambda api: back in api.text())
+
+    @pytest.mark.parametrize(
+        "leftover", ["2026-a.json~", "2026-a.json.save", ".2026-a.json.swp", ".2026-a.json", "#2026-a.json#", "4913"]
+    )
+    @pytest.mark.parametrize("folder", ["new", "parts", "failed"])
+    def test_what_an_editor_leaves_is_neither_counted_nor_touched(self, folder: str, leftover: str, rig: Rig) -> None:
+        Spool(rig.state)
+        file = rig.state / folder / leftover
+        file.write_text("{}")
+        os.utime(file, (1, 1))
+        assert rig.poll().returncode == 0
+        assert rig.status()["spool"] == {"new": 0, "parts": 0, "failed": 0}
+        assert Spool(rig.state, read_only=True).waiting() == (0, 0)
+        assert file.read_text() == "{}"
+
+
+class TestCode:
+    HIDDEN = "Your code is 482\u202a913"
+
+    def test_a_code_with_a_mark_in_it_goes_alone_after_an_outage(self, rig: Rig) -> None:
+        rig.api.down()
+        for number in range(6):
+            rig.stick.store("SM", number, pdus.deliver(f"news {number}", "NEWS", time=now() - timedelta(minutes=20)))
+        rig.stick.store("SM", 6, pdus.deliver(self.HIDDEN, "BANK", time=now() - timedelta(minutes=1)))
+        assert rig.poll().returncode == 75
+        rig.api.up()
+        assert rig.poll().returncode == 0
+        first, *_ = rig.api.sent
+        assert "482913" in first.text
+        assert "news" not in first.text
+        assert first.reply_markup
+        assert first.reply_markup["inline_keyboard"][0][0]["copy_text"] == {"text": "482913"}

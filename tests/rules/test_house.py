@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The house against its page: which rooms there are, who may import whom, who alone touches what, how big they are."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+
+import pytest
+
+from rig import ROOT
+
+LIB = ROOT / "lib" / "homesim"
+PAGE = (LIB / "README.md").read_text()
+ROOMS = {path.relative_to(LIB).with_suffix("").as_posix(): path for path in sorted(LIB.rglob("*.py"))}
+MODULES = [name for name in ROOMS if not name.endswith("__init__")]
+WINGS = sorted({name.partition("/")[0] for name in MODULES if "/" in name})
+# What only one room may import.
+ALONE = {
+    "gammu": "stick/serial", "requests": "chat/telegram", "urllib3": "chat/telegram", "filelock": "process",
+    "tomllib": "config",
+}  # fmt: skip
+
+
+def table(name: str) -> list[list[str]]:
+    """The rows of a table of the page, without its head."""
+    [rows] = re.findall(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", PAGE, re.DOTALL)
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows.splitlines()][2:]
+
+
+def imported(module: str) -> tuple[set[str], set[str]]:
+    """Wings, and other packages, that a room imports, anywhere in it; the shelf is the wing ""."""
+    own, other = set(), set()
+    for node in ast.walk(ast.parse(ROOMS[module].read_text())):
+        if isinstance(node, ast.Import):
+            other |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            first, *rest = node.module.split(".")
+            if first == "homesim":
+                names = rest[:1] or [alias.name for alias in node.names if not alias.name.startswith("__")]
+                own |= {name if name in WINGS else "" for name in names}
+            else:
+                other.add(first)
+    return own, other
+
+
+def test_the_page_names_every_room() -> None:
+    assert sorted(room.strip("`") for room, _ in table("rooms") if not room.startswith("**")) == MODULES
+    assert sorted(wing.strip("*") for wing, _ in table("rooms") if wing.startswith("**")) == WINGS
+
+
+def test_a_wing_imports_what_the_page_says() -> None:
+    may = {wing: set(re.findall(r"\b(?:" + "|".join(WINGS) + r")\b", words)) for wing, words in table("imports")}
+    assert may.keys() == {"the shelf", *WINGS}
+    wrong = []
+    for module in MODULES:
+        wing = module.partition("/")[0] if "/" in module else "the shelf"
+        shelf = set() if wing == "sms" else {""}
+        wrong += [(module, other) for other in imported(module)[0] - {wing} - shelf - may[wing]]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_thing_outside_has_one_door(module: str) -> None:
+    assert {package for package in imported(module)[1] if ALONE.get(package, module) != module} == set()
+
+
+def test_there_is_no_circle() -> None:
+    """A room that needs itself, by way of others, cannot be read alone. What is imported for types only is left out."""
+    needs = {module: _rooms(module) for module in MODULES}
+    while free := [module for module, others in needs.items() if not others & needs.keys()]:
+        for module in free:
+            del needs[module]
+    assert needs == {}
+
+
+def _rooms(module: str) -> set[str]:
+    tree = ast.parse(ROOMS[module].read_text())
+    skipped = {id(n) for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"}
+    found: set[str] = set()
+    for node in (n for top in tree.body if id(top) not in skipped for n in ast.walk(top)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("homesim"):
+            path = "/".join(str(node.module).split(".")[1:])
+            names = {f"{path}/{alias.name}".lstrip("/") for alias in node.names}
+            found |= {path} if path in MODULES else names & set(MODULES)
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_room_can_be_seen_whole(module: str) -> None:
+    assert len(ROOMS[module].read_text().splitlines()) <= 250
+
+
+def test_nothing_reads_on_from_another_program() -> None:
+    """No shell, no other process: SMS text is data everywhere."""
+    for module in MODULES:
+        text = ROOMS[module].read_text()
+        assert not re.search(r"\b(subprocess|os\.system|os\.popen|eval\(|exec\(|shell=)", text), module
+
+
+def test_nobody_else_writes_to_a_terminal() -> None:
+    """Which obeys control characters, and names from outside may hold some."""
+    for module in MODULES:
+        text = ROOMS[module].read_text()
+        assert module == "program" or not re.search(r"\b(print|input)\(|StreamHandler|std...?\.write", text), module
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "bin").iterdir()), ids=lambda path: path.name)
+def test_a_script_has_no_logic(script: object) -> None:
+    lines = (ROOT / "bin" / str(script)).read_text().splitlines()
+    assert len(lines) < 10
+    assert lines[0] == "#!/usr/bin/python3"
+
+
+def test_what_it_needs_stands_in_one_place() -> None:
+    """pyproject.toml is no package's: it would promise that pip can install it."""
+    assert set(tomllib.loads((ROOT / "pyproject.toml").read_text())) == {"tool"}
+    others = set().union(*(imported(module)[1] for module in MODULES)) - sys.stdlib_module_names
+    assert others == {"gammu", "requests", "urllib3", "filelock", "tomli"}
+    installed = re.findall(r"python3-(\w+)", (ROOT / "lib" / "install.sh").read_text())
+    assert set(installed) == others - {"urllib3", "tomli"}  # requests brings the one, Python itself the other
+
+
+def test_every_source_file_says_its_licence() -> None:
+    files = [*(ROOT / "lib").rglob("*.py"), *(ROOT / "tests").rglob("*.py"), ROOT / "lib" / "install.sh"]
+    files += [*(ROOT / "bin").iterdir(), *(ROOT / "udev").iterdir()]
+    assert [file.name for file in files if "SPDX-License-Identifier: GPL-2.0-or-later" not in file.read_text()] == []

@@ -1,0 +1,793 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""bin/setup as its user runs it: at a terminal, and with options and no terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import pdus
+from emulators.botapi import faults as api_faults
+from emulators.botapi.server import BotApi, Chat, Request
+from emulators.stick.stick import Registration, Sim, Trouble
+from emulators.sysfs.tree import SysfsTree
+from homesim import config
+from homesim.chat.telegram import Bot
+from homesim.errors import ConfigError, TryAgain
+from homesim.setup import link, ports
+from homesim.setup.configfile import Draft
+from homesim.stick.usb import Bus
+from patience import PATIENCE
+from rig import BIN, ROOT, Rig
+from terminal import Terminal
+
+EXAMPLE = (ROOT / "config.toml.example").read_text()
+WRONG = "123456789:AAwrongwrongwrongwrongwrongwrongwr"
+OTHER = -1001234567890
+
+
+@pytest.fixture
+def fresh(rig: Rig) -> Rig:
+    """As make install leaves it: the example, here with its own folders and server."""
+    return unlinked(rig)
+
+
+def unlinked(rig: Rig) -> Rig:
+    text = EXAMPLE.replace('# api_url = "https://api.telegram.org"', f'api_url = "{rig.api.url}"')
+    for key in ("state", "run", "sysfs"):
+        text = re.sub(rf'# {key} = ".*"', f'{key} = "{rig.folder}/{key}"', text)
+    rig.config.write_text(text)
+    rig.api.chats.clear()
+    return rig
+
+
+def command(rig: Rig, *arguments: str) -> list[str]:
+    return [rig.python, "-B", str(BIN / "setup"), "--config", str(rig.config), *arguments]
+
+
+@contextlib.contextmanager
+def at_terminal(rig: Rig, *arguments: str) -> Iterator[Terminal]:
+    with Terminal(command(rig, *arguments)) as terminal:
+        yield terminal
+
+
+def without_terminal(rig: Rig, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(rig, *arguments), input=typed, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+
+
+def device(rig: Rig) -> str:
+    return str(rig.folder / "sms")
+
+
+def code(terminal: Terminal, kind: str = "start") -> str:
+    """The code of the link for a kind of chat."""
+    found = terminal.expect(rf"\?{kind}=(\S+)\s")[1]
+    terminal.expect("Waiting")
+    return found
+
+
+@contextlib.contextmanager
+def left_alone(rig: Rig) -> Iterator[None]:
+    """The old configuration is the very same file afterwards, and nothing lies beside it."""
+    before = (rig.config.read_bytes(), rig.config.stat().st_ino, rig.config.stat().st_mode)
+    yield
+    assert (rig.config.read_bytes(), rig.config.stat().st_ino, rig.config.stat().st_mode) == before
+    assert list(rig.folder.glob(".config*")) == []
+
+
+def test_the_help_in_the_readme_is_the_program_s(python: str) -> None:
+    readme = (ROOT / "README.md").read_text()
+    [block] = re.findall(r"^```\n(usage: homesim-setup.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
+    run = [python, "-B", str(BIN / "setup"), "--help"]
+    shown = subprocess.run(run, capture_output=True, text=True, env=environment, check=True).stdout
+    assert shown.split() == block.split()
+
+
+class TestAtTheTerminal:
+    def test_from_a_fresh_install_to_a_real_sms(self, python: str) -> None:
+        with Rig(python, pin="1234") as rig, at_terminal(unlinked(rig), "--device", device(rig)) as terminal:
+            terminal.answer("PIN:", "12")
+            terminal.answer("4 to 8 digits.*\n.*PIN:", "1234")
+            terminal.expect(r"SIM open, (001 01|Test Network), registered at home, signal good \(60 %\), 0 SMS on it")
+            terminal.answer("BotFather[^$]*The token:", "nonsense")
+            terminal.answer("telegram.token: expected.*\n.*The token:", WRONG)
+            terminal.answer("does not know the token.*\n.*The token:", rig.api.token)
+            terminal.expect("The bot is @homesim_test_bot")
+            rig.api.user_says(5550001, f"/start {code(terminal)}", name="Anna\x1b[2J\u202e")
+            terminal.answer(r"opened by Anna \[2J, in a private chat\.\s+Is that you\?", "y")
+            terminal.answer("is written.\\s*Wait for a real SMS\\?", "")
+            terminal.expect("Send an SMS")
+            rig.stick.deliver(pdus.deliver("Your code is 482913", "BANK"))
+            terminal.expect("It is in the chat[^$]*From now on")
+            assert terminal.end() == 0
+            assert [text.split("\n")[0] for text in rig.texts()][1:] == ["BANK"]
+            settings = config.load(rig.config)
+            assert (settings.telegram.token, settings.telegram.chat_id) == (rig.api.token, 5550001)
+            assert (settings.modems["home"].pin, settings.modems["home"].device) == ("1234", device(rig))
+            assert rig.config.stat().st_mode & 0o777 == 0o600
+            assert [secret for secret in ("1234\r", rig.api.token, WRONG) if secret in terminal.text] == []
+
+    @pytest.mark.slow
+    def test_what_was_on_the_stick_is_not_taken_for_the_real_sms(self, rig: Rig) -> None:
+        rig.stick.store("SM", None, pdus.deliver("an old one"))
+        with at_terminal(rig) as terminal:
+            for prompt in ("Keep it", "Keep it", "real SMS"):
+                terminal.answer(prompt, "")
+            terminal.expect("Send an SMS")
+            assert "an old one" in rig.api.text()
+            assert "It is in the chat." not in terminal.text
+            rig.stick.deliver(pdus.deliver("the real one"))
+            terminal.expect("It is in the chat.")
+            assert terminal.end() == 0
+
+    @pytest.mark.slow
+    def test_a_call_is_not_taken_for_the_real_sms(self, rig: Rig) -> None:
+        with at_terminal(rig, "--wait", "60", "--chat-id", "5550001") as terminal:
+            terminal.answer("Keep it", "")
+            terminal.expect("Send an SMS")
+            rig.stick.call("+4930123456")
+            rig.api.wait_for(lambda api: "+4930123456" in api.text())
+            rig.settle()
+            asked = len(rig.stick.commands)
+            rig.stick.wait_for(lambda stick: len(stick.commands) > asked + 12)  # it goes on watching
+            rig.stick.deliver(pdus.deliver("the real one"))
+            terminal.expect("It is in the chat.")
+            assert "the real one" in rig.api.text()
+            assert terminal.end() == 0
+
+    def test_again_it_keeps_what_is_not_changed(self, rig: Rig) -> None:
+        rig.configure(poll="linger = 7   # mine\n# my own words", telegram="topic_id = 9")
+        before = rig.config.read_text()
+        rig.api.chats[OTHER] = Chat(OTHER, "supergroup", "Family", topics=frozenset({7, 9}))
+        with at_terminal(rig, "--wait", "0") as terminal:
+            terminal.answer("Keep it", "")
+            terminal.answer("go to the chat 5550001. Keep it", "n")
+            rig.api.user_says(OTHER, f"/start@homesim_test_bot {code(terminal, 'startgroup')}", topic_id=7)
+            terminal.answer(r'Anna, in the supergroup "Family"\.\s+Is that you', "y")
+            assert terminal.end() == 0
+        assert rig.config.read_text() == before.replace("5550001", str(OTHER)).replace("topic_id = 9", "topic_id = 7")
+        assert (rig.api.sent[-1].chat_id, rig.api.sent[-1].topic_id) == (OTHER, 7)
+
+    def test_only_the_exact_code_from_the_right_kind_of_chat_counts(self, rig: Rig) -> None:
+        with at_terminal(rig, "--wait", "0") as terminal:
+            terminal.answer("Keep it", "")
+            rig.api.user_says(666, "/start before-the-link-was-shown")
+            terminal.answer("Keep it", "n")
+            right = code(terminal)
+            [group] = re.findall(r"startgroup=(\S+)", terminal.text)
+            wrong = [right[:-1], right + "x", right.swapcase(), "", f"{right} {right}", f"é{right}", group]
+            for number, text in enumerate(wrong):
+                rig.api.user_says(7000 + number, f"/start {text}")
+            rig.api.user_says(7100, right)
+            rig.api.user_says(OTHER, f"/start@homesim_test_bot {right}", name="Mallory")
+            rig.api.user_says(OTHER, f"/startled {group}", name="Mallory")
+            rig.api.user_says(5550001, f"/start {right}")
+            assert terminal.expect("It was opened by (.*)\r")[1] == "Anna, in a private chat."
+            terminal.answer("Is that you", "y")
+            assert terminal.end() == 0
+        assert config.load(rig.config).telegram.chat_id == 5550001
+
+    def test_a_name_that_the_terminal_would_obey(self, rig: Rig) -> None:
+        with at_terminal(rig, "--wait", "0") as terminal:
+            terminal.answer("Keep it", "")
+            terminal.answer("Keep it", "n")
+            rig.api.user_says(5550001, f"/start {code(terminal)}", name="An\033[2Jna\u202e\r\nThat is you.")
+            terminal.answer("Is that you", "y")
+            assert terminal.end() == 0
+            assert re.search(r"opened by An[^\r\n]*, in a private chat", terminal.text)
+            assert not {"\033", "\u202e"} & set(terminal.text)
+
+    def test_a_name_that_the_terminal_cannot_show(self, rig: Rig) -> None:
+        with Terminal(command(rig, "--wait", "0"), {"PYTHONIOENCODING": "ascii"}) as terminal:
+            terminal.answer("Keep it", "")
+            terminal.answer("Keep it", "n")
+            rig.api.user_says(5550001, f"/start {code(terminal)}", name="Анна")
+            terminal.expect(r"opened by \?\?\?\?, in a private chat")
+            terminal.answer("Is that you", "y")
+            assert terminal.end() == 0
+
+    def test_somebody_else_is_refused_and_the_link_is_dead(self, rig: Rig) -> None:
+        with left_alone(rig), at_terminal(rig) as terminal:
+            terminal.answer("Keep it", "")
+            terminal.answer("Keep it", "n")
+            rig.api.user_says(666, f"/start {code(terminal)}", name="Mallory")
+            terminal.answer(r"opened by Mallory.*\s+Is that you", "")  # Enter is no
+            assert terminal.end() == 78
+        assert rig.api.sent == []
+
+    @pytest.mark.slow
+    def test_a_hiccup_does_not_kill_the_link(self, rig: Rig) -> None:
+        with at_terminal(rig, "--wait", "0") as terminal:
+            terminal.answer("Keep it", "")
+            rig.api.order(api_faults.honest(), api_faults.gateway(502))
+            terminal.answer("Keep it", "n")
+            shown = code(terminal)
+            rig.api.wait_for(lambda api: not api.faults)
+            rig.api.user_says(5550001, f"/start {shown}")
+            terminal.answer("Is that you", "y")
+            assert terminal.end() == 0
+
+    @pytest.mark.parametrize("cause", ["webhook", "another reader"])
+    def test_another_reader_of_the_bot_is_named(self, rig: Rig, cause: str) -> None:
+        with left_alone(rig), at_terminal(rig) as terminal:
+            terminal.answer("Keep it", "")
+            if cause == "webhook":
+                rig.api.webhook_url = "https://example.org/"
+            terminal.answer("Keep it", "n")
+            if cause == "another reader":
+                code(terminal)
+                rig.api.wait_for(lambda api: api.long_polls == 1)
+                with rig.api._changed:  # as another long poll does
+                    rig.api.long_polls += 1
+                    rig.api._changed.notify_all()
+            terminal.expect("HTTP 409 .*another program reads this bot's messages")
+            assert terminal.end() == 78
+
+    @pytest.mark.parametrize(
+        "prompt", ["token:", *(pytest.param(p, marks=pytest.mark.slow) for p in ("PIN:", "Waiting", "Is that you"))]
+    )
+    def test_ctrl_c_leaves_file_and_terminal_as_they_were(self, python: str, prompt: str) -> None:
+        with Rig(python, pin="1234") as rig:
+            options = ["--device", device(rig)]
+            if prompt != "PIN:":
+                options += ["--pin-file", secret(rig, "1234")]
+            with left_alone(unlinked(rig)), at_terminal(rig, *options) as terminal:
+                if prompt == "Is that you":
+                    terminal.answer("token:", rig.api.token)
+                    rig.api.user_says(5550001, f"/start {code(terminal)}")
+                elif prompt == "Waiting":
+                    terminal.answer("token:", rig.api.token)
+                terminal.expect(prompt)
+                assert terminal.interrupt() == 130
+                terminal.expect("Stopped. .* is as it was.")
+                assert terminal.echoes()
+
+    @pytest.mark.slow
+    def test_ctrl_c_while_it_waits_for_an_sms_says_that_the_file_is_written(self, rig: Rig) -> None:
+        with at_terminal(rig, "--wait", "60", "--chat-id", "5550001") as terminal:
+            terminal.answer("Keep it", "")
+            terminal.expect("Send an SMS")
+            assert terminal.interrupt() == 130
+            terminal.expect("Stopped. .* is written.")
+
+    @pytest.mark.slow
+    def test_it_waits_for_a_run_that_is_under_way(self, rig: Rig) -> None:
+        with rig.lingering() as run, at_terminal(rig, "--wait", "0", "--chat-id", "5550001") as terminal:
+            terminal.expect("Another run of homesim holds the stick")
+            run.kill()
+            terminal.answer("SIM open[^$]*Keep it", "")
+            assert terminal.end() == 0
+
+    def test_several_sticks_are_asked_for(self, rig: Rig) -> None:
+        rig.config.write_text(rig.config.read_text() + '[modem.cabin]\ndevice = "/dev/none"\n')
+        with at_terminal(rig, "--wait", "0") as terminal:
+            terminal.answer("1  home\\s+2  cabin\\s+Which stick", "3")
+            terminal.answer("Which stick", "1")
+            terminal.answer("Keep it", "")
+            terminal.answer("Keep it", "")
+            assert terminal.end() == 0
+
+
+def secret(rig: Rig, text: str) -> str:
+    """A file that holds it."""
+    file = rig.folder / "secret"
+    file.write_text(f"{text}\n")
+    return str(file)
+
+
+class TestWithOptions:
+    def test_a_fresh_install_without_questions(self, python: str) -> None:
+        with Rig(python, pin="1234") as rig:
+            unlinked(rig).api.chats[5550001] = Chat(5550001)
+            run = without_terminal(
+                rig, "--device", device(rig), "--pin-file", secret(rig, "1234"), "--token-file", "-",
+                "--chat-id", "5550001", typed=f"{rig.api.token}\n",
+            )  # fmt: skip
+            assert (run.returncode, run.stderr) == (0, "")
+            rig.stick.deliver(pdus.deliver("Your code is 482913", "BANK"))
+            assert rig.poll().returncode == 0
+            assert "482913" in rig.texts()[1]
+            assert rig.api.token not in run.stdout
+
+    def test_it_remembers_the_stick_whose_port_answered(self, rig: Rig) -> None:
+        """Health's first check may find it without one."""
+        with SysfsTree(rig.folder / "sys") as tree:
+            tree.plug(rig.stick, rig.port)
+            rig.configure(more=f'sysfs = "{tree.folder}"\n')
+            assert without_terminal(rig, "--chat-id", str(rig.api.chat_id)).returncode == 0
+            assert tree.writes == []
+        kept = json.loads((rig.state / "stick").read_text())
+        assert kept == {"place": "1-1.2", "ids": "12d1:155e"}
+
+    def test_what_it_asks_for_may_be_missing(self, rig: Rig) -> None:
+        rig.config.write_text(re.sub("(token|chat_id) = .*", "", rig.config.read_text()))
+        options = ["--device", device(rig), "--token-file", secret(rig, rig.api.token), "--chat-id", "5550001"]
+        assert without_terminal(rig, *options).returncode == 0
+        assert rig.config.read_text().count("token = ") == 1
+
+    def test_a_fresh_install_names_its_stick(self, fresh: Rig) -> None:
+        fresh.api.chats[5] = Chat(5)
+        options = ["--token-file", secret(fresh, fresh.api.token), "--chat-id", "5", "--device", device(fresh)]
+        assert without_terminal(fresh, "--modem", "cabin", *options).returncode == 0
+        assert list(config.load(fresh.config).modems) == ["cabin"]
+        assert "in “cabin”" in fresh.api.text()
+
+    def test_another_stick_is_added(self, rig: Rig) -> None:
+        before = rig.config.read_text()
+        run = without_terminal(rig, "--modem", "cabin", "--device", device(rig))
+        assert run.returncode == 78  # home's port
+        other = rig.folder / "other"
+        other.symlink_to(os.readlink(device(rig)))
+        run = without_terminal(rig, "--modem", "cabin", "--device", str(other))
+        assert (run.returncode, run.stderr) == (0, "")
+        assert rig.config.read_text() == f'{before}\n[modem.cabin]\ndevice = "{other}"\n'
+
+    def test_a_stick_with_its_own_chat_changes_that_one(self, rig: Rig) -> None:
+        rig.configure(modem="chat_id = 77")
+        rig.api.chats[78] = Chat(78)
+        assert without_terminal(rig, "--chat-id", "78").returncode == 0
+        settings = config.load(rig.config)
+        assert (settings.telegram.chat_id, settings.modems["home"].chat_id) == (5550001, 78)
+        assert [sent.chat_id for sent in rig.api.sent] == [78]
+        assert without_terminal(rig, "--chat-id", "78", "--topic-id", "3").returncode == 78
+
+    @pytest.mark.slow
+    def test_a_token_file_makes_room_for_a_token(self, rig: Rig) -> None:
+        rig.configure(telegram='token_file = "token"')
+        rig.config.write_text(re.sub("token = .*\n", "", rig.config.read_text()))
+        (rig.folder / "token").write_text(WRONG)
+        (rig.folder / "token").chmod(0o600)
+        assert without_terminal(rig).returncode == 78
+        assert without_terminal(rig, "--token-file", secret(rig, rig.api.token)).returncode == 0
+        assert "# token_file" in rig.config.read_text()
+        assert config.load(rig.config).telegram.token == rig.api.token
+
+    @pytest.mark.parametrize(
+        ("arguments", "named"),
+        [
+            ((), "--token-file"),
+            (("--token-file", "SECRET"), "--chat-id"),
+            (("--token-file", "/none/such"), "--token-file: /none/such: No such file"),
+            (("--topic-id", "3"), "needs --chat-id"),
+        ],
+    )
+    def test_what_is_missing_is_named(self, fresh: Rig, arguments: tuple[str, ...], named: str) -> None:
+        given = [secret(fresh, fresh.api.token) if a == "SECRET" else a for a in arguments]
+        with left_alone(fresh):
+            run = without_terminal(fresh, "--device", device(fresh), *given)
+        assert run.returncode == 2
+        assert named in run.stderr
+
+    @pytest.mark.slow
+    def test_a_real_sms_that_does_not_come(self, rig: Rig) -> None:
+        run = without_terminal(rig, "--wait", "0.5")
+        assert run.returncode == 75
+        assert "none has come" in run.stderr
+
+    def test_only_one_at_a_time(self, rig: Rig) -> None:
+        with at_terminal(rig) as terminal:
+            terminal.expect("Keep it")
+            run = without_terminal(rig)
+            assert (run.returncode, "another one is at work" in run.stderr) == (75, True)
+
+
+REFUSALS: dict[str, tuple[Callable[[Rig], object], tuple[str, ...], int, str]] = {
+    "a wrong token": (lambda rig: secret(rig, WRONG), ("--token-file", "SECRET"), 78, "does not know the token"),
+    "no token": (lambda rig: secret(rig, "hello"), ("--token-file", "SECRET"), 78, "expected what BotFather gave"),
+    "a revoked token": (lambda rig: setattr(rig.api, "revoked", True), (), 78, "does not know the token"),
+    "an unknown chat": (lambda _: None, ("--chat-id", "666"), 78, "chat not found"),
+    "a chat that blocks": (
+        lambda rig: rig.api.chats.update({5550001: Chat(5550001, trouble="blocked")}), (), 78, "press Start"
+    ),
+    "an unknown topic": (
+        lambda rig: rig.api.chats.update({OTHER: Chat(OTHER, "supergroup", topics=frozenset({4}))}),
+        ("--chat-id", str(OTHER), "--topic-id", "3"), 78, "message thread not found",
+    ),
+    "a login page": (lambda rig: rig.api.order(api_faults.redirect()), (), 75, "is there a login page"),
+    "a page that says OK": (lambda rig: rig.api.order(api_faults.portal()), (), 75, "not Telegram's"),
+    "another server": (lambda rig: rig.api.order(api_faults.not_ok()), (), 75, "not Telegram's"),
+    "no network": (lambda rig: rig.api.down(), (), 75, "is the network up?"),
+    "no stick": (lambda rig: rig.port.unplug(), ("--device", "/none/such"), 75, "no such device"),
+    "no SIM": (lambda rig: rig.stick.faults.sim(Sim.ABSENT), (), 75, "no SIM in the stick"),
+    "a PUK": (lambda rig: rig.stick.faults.sim(Sim.PUK), (), 78, "asks for its PUK"),
+    "a silent stick": (lambda rig: rig.stick.faults.freeze(), (), 75, "no answer to AT"),
+}  # fmt: skip
+
+
+QUICK = ("a wrong token", "an unknown chat", "a login page", "no SIM")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in REFUSALS]
+)
+def test_what_is_not_right_is_refused_and_the_old_configuration_stays(rig: Rig, name: str) -> None:
+    break_it, arguments, exit_code, words = REFUSALS[name]
+    break_it(rig)
+    arguments = tuple(str(rig.folder / "secret") if a == "SECRET" else a for a in arguments)
+    with left_alone(rig):
+        run = without_terminal(rig, *arguments)
+    assert (run.returncode, words in run.stderr) == (exit_code, True), run.stderr
+    assert run.stderr.startswith("homesim-setup: ")
+    assert len(run.stderr.splitlines()) == 1
+    assert [token for token in (rig.api.token, WRONG) if token in run.stdout + run.stderr] == []
+
+
+class TestThePin:
+    def test_a_wrong_one_is_tried_once_and_never_by_another_run(self, python: str) -> None:
+        """The file's PIN is refused, then the person's: cron must not try the file's again, it is the third."""
+        with Rig(python, pin="1234") as rig:
+            rig.configure(modem='pin = "1111"')
+            assert rig.poll().returncode == 78
+            with left_alone(rig):
+                run = without_terminal(rig, "--pin-file", secret(rig, "2222"))
+            assert (run.returncode, "the SIM refuses its PIN" in run.stderr) == (78, True)
+            for _ in range(2):
+                assert rig.poll().returncode == 78
+                assert without_terminal(rig, "--pin-file", secret(rig, "2222")).returncode == 78
+            assert rig.stick.pin_tries_left == 1
+            assert without_terminal(rig, "--pin-file", secret(rig, "1234")).returncode == 0
+            assert rig.stick.pin_tries_left == 3
+            assert not (rig.state / "pin-tried").exists()
+
+    def test_one_that_was_refused_is_asked_for_again(self, python: str) -> None:
+        with Rig(python, pin="1234") as rig:
+            rig.configure(modem='pin = "1111"')
+            assert rig.poll().returncode == 78
+            with at_terminal(rig, "--wait", "0", "--chat-id", "5550001") as terminal:
+                terminal.answer("PIN:", "1234")
+                terminal.answer("Keep it", "")
+                assert terminal.end() == 0
+            assert config.load(rig.config).modems["home"].pin == "1234"
+            assert "1111" not in rig.config.read_text()
+            assert rig.stick.pin_tries_left == 3
+
+    def test_it_is_needed_and_there_is_none(self, python: str) -> None:
+        with Rig(python, pin="1234") as rig, left_alone(rig):
+            run = without_terminal(rig)
+            assert (run.returncode, "--pin-file" in run.stderr) == (2, True)
+            assert rig.stick.pin_tries_left == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("registration", "words"),
+    [
+        (Registration.ROAMING, "registered, roaming, signal good"),
+        (Registration.SEARCHING, "searching for a network"),
+        (Registration.DENIED, "refused by the network"),
+        (Registration.OFF, "not registered, and not searching"),
+    ],
+)
+def test_the_network_in_words(rig: Rig, registration: Registration, words: str) -> None:
+    rig.stick.faults.register(registration)
+    run = without_terminal(rig)
+    assert run.returncode == 0
+    assert words in run.stdout
+
+
+def test_without_rights_it_says_so(rig: Rig) -> None:
+    if os.geteuid() != 0 or not shutil.which("setpriv"):
+        pytest.skip("not root, or no setpriv(1)")
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    rig.folder.chmod(0o755)
+    with left_alone(rig):
+        run = subprocess.run([*nobody, *command(rig)], capture_output=True, text=True, check=False)
+    if "Permission denied" in run.stderr:
+        pytest.skip("nobody cannot reach this checkout")
+    assert (run.returncode, "run it as root" in run.stderr) == (78, True), run.stderr
+
+
+class TestKilled:
+    @pytest.mark.slow
+    @pytest.mark.parametrize("method", ["getMe", "getUpdates", "sendMessage"])
+    def test_at_a_request(self, rig: Rig, method: str) -> None:
+        with left_alone(rig), at_terminal(rig, "--wait", "0") as terminal:
+
+            def kill(phase: str, request: Request) -> None:
+                if (phase, request.method) == ("done", method):
+                    terminal.process.kill()
+
+            rig.api.on_request = kill
+            if method != "getMe":
+                terminal.answer("Keep it", "")
+                terminal.answer("Keep it", "n" if method == "getUpdates" else "")
+            assert terminal.end() == -signal.SIGKILL
+        rig.api.on_request = None
+        assert without_terminal(rig).returncode == 0
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("number", [1, 3, 6, 10, 20])
+    def test_at_a_command_of_the_stick(self, rig: Rig, number: int) -> None:
+        with left_alone(rig), at_terminal(rig, "--wait", "0") as terminal:
+            rig.stick.on_command = lambda phase, _: (
+                terminal.process.kill() if (phase, len(rig.stick.commands)) == ("received", number) else None
+            )
+            assert terminal.end() == -signal.SIGKILL
+
+    def test_at_every_line_of_the_replacement(self, tmp_path: Path) -> None:
+        old = minimal(tmp_path)
+        ends: list[int] = []
+        while 0 not in ends:
+            minimal(tmp_path)
+            if (pid := os.fork()) == 0:
+                _save_and_die(tmp_path / "config.toml", len(ends) + 1)
+            ends.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            now = (tmp_path / "config.toml").read_text()
+            assert now in (old, old.replace("= 5", "= 6"))
+            assert (tmp_path / "config.toml").stat().st_mode & 0o777 == 0o600
+            for left in tmp_path.glob(".config*"):
+                assert left.stat().st_mode & 0o777 == 0o600
+            draft = Draft(tmp_path / "config.toml")
+            draft.save()
+            assert list(tmp_path.glob(".config*")) == []
+        assert ends == [9] * (len(ends) - 1) + [0]
+        assert len(ends) > 15
+
+
+def _save_and_die(path: Path, line: int) -> None:
+    """Change and save; end without any clean-up at that line of it."""
+    left = [line]
+
+    def trace(frame: object, event: str, _: object) -> object:
+        left[0] -= event == "line" and "_replace" in repr(frame)
+        if left[0] <= 0:
+            os._exit(9)
+        return trace
+
+    draft = Draft(path)
+    draft.change("telegram", chat_id=6)
+    sys.settrace(trace)  # type: ignore[arg-type]
+    draft.save()
+    sys.settrace(None)
+    os._exit(0)
+
+
+def minimal(folder: Path) -> str:
+    text = '[telegram]\ntoken = "123456789:AAyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"\nchat_id = 5\n'
+    text += '[modem.home]\ndevice = "/dev/sms"\n'
+    (folder / "config.toml").write_text(text)
+    (folder / "config.toml").chmod(0o600)
+    return text
+
+
+class TestTheFile:
+    """What lines can change, and what they cannot."""
+
+    def draft(self, folder: Path, text: str) -> Draft:
+        (folder / "config.toml").write_bytes(text.encode())
+        return Draft(folder / "config.toml")
+
+    def saved(self, draft: Draft) -> str:
+        draft.save()
+        return draft.path.read_bytes().decode()
+
+    def test_the_example_keeps_its_comments(self, tmp_path: Path) -> None:
+        draft = self.draft(tmp_path, EXAMPLE)
+        assert draft.fresh
+        draft.change("telegram", topic_id=12)
+        assert self.saved(draft) == EXAMPLE.replace("# topic_id = 7 ", "topic_id = 12 ")
+        draft.change("telegram", topic_id=None)
+        draft.change("modem.home", device="/dev/sms-1-1.2", pin="4321", chat_id=-100)
+        expected = EXAMPLE.replace("# topic_id = 7 ", "# topic_id = 12 ").replace('"/dev/sms"', '"/dev/sms-1-1.2"')
+        expected = expected.replace('# pin = "1234"', 'pin = "4321"')
+        expected = expected.replace("# chat_id = -1001234567890", "chat_id = -100")
+        assert self.saved(draft) == expected
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("chat_id = 5\n", "chat_id = 6\n"),
+            ("chat_id=5# mine\n", "chat_id = 6# mine\n"),
+            ("  chat_id\t=   5   # mine = 5\n", "chat_id = 6   # mine = 5\n"),
+            ("# chat_id = 1\nchat_id = 5\n# chat_id = 2\n", "# chat_id = 1\nchat_id = 6\n# chat_id = 2\n"),
+            ("chat_id = 5\r\n", "chat_id = 6\r\n"),
+            ("chat_id = 0x5\n", "chat_id = 6\n"),
+            ("chat_id = 5\n# [telegram]\n# chat_id = 3\n", "chat_id = 6\n# [telegram]\n# chat_id = 3\n"),
+        ],
+    )
+    def test_a_line(self, tmp_path: Path, old: str, new: str) -> None:
+        text = minimal(tmp_path)
+        draft = self.draft(tmp_path, text.replace("chat_id = 5\n", old))
+        draft.change("telegram", chat_id=6)
+        assert self.saved(draft) == text.replace("chat_id = 5\n", new)
+
+    TOKEN = '"123456789:AAyyyyyyyyyyyyyyyyyyyyyyyyy"'
+
+    @pytest.mark.parametrize(
+        "telegram",
+        [
+            f"telegram = {{token = {TOKEN}, chat_id = 5}}",
+            f"telegram.token = {TOKEN}\ntelegram.chat_id = 5",
+            f'[telegram]\n"token" = {TOKEN}\n"chat_id" = 5',
+            f'[telegram]\ntoken = {TOKEN}\nproxy = """\\\nhttp://x/\\\nchat_id=1"""\nchat_id = 5',
+        ],
+    )
+    def test_a_layout_that_lines_cannot_change_is_refused(self, tmp_path: Path, telegram: str) -> None:
+        text = f'{telegram}\n[modem.home]\ndevice = "/dev/sms"\n'
+        draft = self.draft(tmp_path, text)
+        with pytest.raises(ConfigError, match=r"set chat_id of \[telegram\] by hand"):
+            draft.change("telegram", chat_id=6)
+        assert self.saved(draft) == text
+
+    def test_what_makes_no_configuration_is_not_taken(self, tmp_path: Path) -> None:
+        text = minimal(tmp_path)
+        draft = self.draft(tmp_path, text)
+        with pytest.raises(ConfigError, match=r"modem\.home\.pin"):
+            draft.change("modem.home", pin="12\n[health]\nping_url = 'http://evil'")
+        assert self.saved(draft) == text
+
+    def test_mistakes_that_it_does_not_ask_for_are_the_owner_s(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match="colour"):
+            self.draft(tmp_path, minimal(tmp_path) + "colour = 3\n")
+        with pytest.raises(ConfigError, match="not TOML"):
+            self.draft(tmp_path, minimal(tmp_path) + "colour = \n")
+
+    def test_no_file_and_one_that_others_read(self, tmp_path: Path) -> None:
+        draft = Draft(tmp_path / "etc" / "homesim" / "config.toml")
+        assert draft.fresh
+        draft.change("telegram", token=WRONG, chat_id=3)
+        draft.save()
+        assert config.load(draft.path).telegram.chat_id == 3
+        draft.path.chmod(0o644)
+        Draft(draft.path).save()
+        assert config.load(draft.path).telegram.chat_id == 3
+
+    def test_link_and_owner_stay(self, tmp_path: Path) -> None:
+        minimal(tmp_path)
+        (tmp_path / "config.toml").rename(tmp_path / "real")
+        (tmp_path / "config.toml").symlink_to("real")
+        if os.geteuid() == 0:
+            os.chown(tmp_path / "real", 65534, 65534)
+        owner = (tmp_path / "real").stat().st_uid
+        Draft(tmp_path / "config.toml").save()
+        assert (tmp_path / "config.toml").is_symlink()
+        assert (tmp_path / "real").stat().st_uid == owner
+
+    def test_the_example_s_token_is_known(self, tmp_path: Path) -> None:
+        assert self.draft(tmp_path, EXAMPLE).fresh
+        assert not self.draft(tmp_path, minimal(tmp_path)).fresh
+
+
+class TestLate:
+    @pytest.fixture
+    def bot(self) -> Iterator[tuple[BotApi, Bot]]:
+        with BotApi() as api:
+            text = f'[telegram]\ntoken = "{api.token}"\nchat_id = 1\n[modem.home]\ndevice = "/dev/sms"\n'
+            telegram = config.parse(text, Path("config.toml")).telegram
+            yield api, Bot(replace(telegram, api_url=api.url))
+
+    def test_a_code_that_comes_late_is_refused(self, bot: tuple[BotApi, Bot]) -> None:
+        """Opened in time, it would be taken; the answer that holds it comes after the end."""
+        api, client = bot
+        api.order(api_faults.honest(), api_faults.slow(1.2))
+
+        def opened(shown: link.Link) -> None:
+            api.user_says(5550001, f"/start {shown.private.partition('=')[2]}")
+
+        with pytest.raises(TryAgain, match="nobody has opened it in time"):
+            link.link(client, "homesim_test_bot", opened, within=1)
+        assert link.link(client, "homesim_test_bot", opened, within=30).id == 5550001
+        assert link.WITHIN == 600
+
+    def test_what_was_written_before_is_skipped(self, bot: tuple[BotApi, Bot]) -> None:
+        api, client = bot
+        for _ in range(150):
+            api.user_says(666, "hello")
+        api.user_says(666, "x" * 4096)
+
+        def show(shown: link.Link) -> None:
+            api.user_says(1, f"/start {shown.private[-22:]}")
+
+        assert link.link(client, "bot", show, 30).id == 1
+        assert len([request for request in api.requests if request.method == "getUpdates"]) == 2
+
+    def test_the_largest_message_is_read(self, bot: tuple[BotApi, Bot]) -> None:
+        api, client = bot
+
+        def show(shown: link.Link) -> None:
+            api.user_says(666, "\U0001f600" * 8192)  # with another one quoted in it
+            api.user_says(1, f"/start {shown.private[-22:]}")
+
+        assert link.link(client, "bot", show, 30).id == 1
+
+
+def plug(folder: Path, place: str, tty: str = "", *, classes: str = "ff") -> None:
+    """A stick in a sysfs of its own, with one of this machine's terminals for a port."""
+    device = folder / "sys/devices" / place
+    interface = device / f"{place}:1.0"
+    interface.mkdir(parents=True)
+    (device / "idVendor").write_text("12d1\n")
+    (device / "idProduct").write_text("155e\n")
+    (interface / "bInterfaceClass").write_text(f"{classes}\n")
+    (folder / "sys/bus/usb/devices").mkdir(parents=True, exist_ok=True)
+    (folder / "sys/bus/usb/devices" / place).symlink_to(device)
+    if tty:
+        (interface / "ttyUSB0").mkdir()
+        number = os.stat(tty).st_rdev
+        char = folder / "sys/dev/char" / f"{os.major(number)}:{os.minor(number)}"
+        char.parent.mkdir(parents=True, exist_ok=True)
+        char.symlink_to(interface / "ttyUSB0")
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Iterator[Path]:
+    """A /dev with the names that udev gives: two terminals stand for the ports."""
+    (tmp_path / "dev/serial/by-path").mkdir(parents=True)
+    handles = [*pty.openpty(), *pty.openpty()]
+    for name, handle in (("one", handles[1]), ("two", handles[3])):
+        (tmp_path / "dev" / name).symlink_to(os.ttyname(handle))
+    yield tmp_path / "dev"
+    for handle in handles:
+        os.close(handle)
+
+
+class TestFind:
+    def find(self, dev: Path, wanted: str | None = None, others: tuple[str, ...] = ()) -> list[str]:
+        return [
+            str(Path(name).relative_to(dev)) for name in ports.find(Bus(dev.parent / "sys"), wanted, others, dev)
+        ]
+
+    def name(self, dev: Path, name: str, tty: str) -> None:
+        (dev / name).symlink_to(dev / tty)
+
+    def test_the_one_that_is_known(self, dev: Path) -> None:
+        assert self.find(dev, str(dev / "one")) == ["one"]
+
+    def test_dev_sms_else_by_path(self, dev: Path) -> None:
+        plug(dev.parent, "1-1", str(dev / "one"))
+        self.name(dev, "serial/by-path/x-if00-port0", "one")
+        assert self.find(dev, str(dev / "gone")) == ["serial/by-path/x-if00-port0"]
+        self.name(dev, "sms", "one")
+        assert self.find(dev) == ["sms"]
+
+    def test_of_two_each_by_a_name_of_its_own(self, dev: Path) -> None:
+        plug(dev.parent, "1-1", str(dev / "one"))
+        plug(dev.parent, "1-2", str(dev / "two"))
+        for name, tty in (("sms", "one"), ("sms-1-1", "one"), ("sms-1-2", "two")):
+            self.name(dev, name, tty)
+        assert self.find(dev) == ["sms-1-1", "sms-1-2"]
+        assert self.find(dev, None, (str(dev / "sms"),)) == ["sms-1-2"]
+
+    @pytest.mark.parametrize(
+        ("classes", "words"), [("08", "is still a disk"), ("02", "HiLink"), ("ff", "no port that is known by a name")]
+    )
+    def test_a_stick_without_a_port_is_explained(self, dev: Path, classes: str, words: str) -> None:
+        plug(dev.parent, "1-1", classes=classes)
+        with pytest.raises(TryAgain, match=words):
+            self.find(dev)
+
+    def test_a_stick_that_is_off(self, dev: Path) -> None:
+        plug(dev.parent, "1-1")
+        (dev.parent / "sys/devices/1-1/authorized").write_text("0")
+        with pytest.raises(TryAgain, match="is switched off"):
+            self.find(dev)
+
+    def test_none(self, dev: Path) -> None:
+        with pytest.raises(TryAgain, match="no stick is in"):
+            self.find(dev)
+
+
+def test_a_stick_that_freezes_in_the_middle_ends_in_a_sentence(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rig.stick.faults.on("CGMI|CGMM", Trouble(silent=True))
+    monkeypatch.setattr(ports, "LIMIT", 1.0)
+    settings = config.load(rig.config)
+    with pytest.raises(TryAgain, match="stopped answering; pull it out"):
+        ports.look(settings, settings.modems["home"], print)
+    assert capfd.readouterr().err == ""

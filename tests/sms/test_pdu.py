@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every PDU is read without a crash, and what the independent encoder (pdus.py) writes comes out again."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import pdus
+from homesim.chat import render
+from homesim.sms import indication, message, pdu
+
+SETTINGS = settings(deadline=None, derandomize=True, max_examples=100)
+
+LANGUAGES = st.integers(0, 3)
+HIGH_SURROGATES = [chr(code) for code in range(0xD800, 0xDC00)]
+
+
+# Strategies
+
+
+@st.composite
+def gsm7_texts(draw: st.DrawFn, locking: int, single: int, most: int) -> str:
+    """What fits into `most` septets of these tables."""
+    known = sorted(set(pdus.LOCKING[locking]) - {"\x1b"} | set(pdus.SINGLE[single].values()))
+    text = draw(st.text(st.sampled_from(known), max_size=most))
+    while len(b"".join(pdus.septets(text, locking=locking, single=single))) > most:
+        text = text[:-1]
+    return text
+
+
+def ucs2_texts(most: int = 30) -> st.SearchStrategy[str]:
+    """Any characters, half of them from beyond 16 bits."""
+    astral = st.characters(min_codepoint=0x10000, exclude_categories=["Cs"])
+    return st.text(st.characters(exclude_categories=["Cs"]) | astral, max_size=most)
+
+
+numbers = st.from_regex(r"\+?[0-9*#abc]{1,20}", fullmatch=True)
+times = st.builds(
+    lambda naive, quarters: naive.replace(microsecond=0, tzinfo=timezone(timedelta(minutes=15 * quarters))),
+    st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31)),
+    st.integers(-79, 79),
+)
+elements = st.tuples(st.integers(0x30, 0xFF), st.binary(max_size=8))  # of no meaning to us
+places = st.integers(1, 255).flatmap(lambda total: st.tuples(st.just(total), st.integers(1, total)))
+
+
+@st.composite
+def names(draw: st.DrawFn) -> str:
+    """Alphanumeric senders. Eight septets that end in an @ are seven with counted fill bits."""
+    name = draw(gsm7_texts(0, 0, 11))
+    septets = b"".join(pdus.septets(name))
+    return name if septets and not (len(septets) == 8 and septets[-1] == 0) else "Bank"
+
+
+@st.composite
+def valid_pdus(draw: st.DrawFn) -> str:
+    """One of each kind that there is."""
+    sender, text, time = draw(numbers), draw(ucs2_texts()), draw(times)
+    total, number = draw(places)
+    made = [
+        pdus.deliver(text, sender, alphabet="ucs2", time=time),
+        pdus.deliver(b"\x1b\0\x41", sender, alphabet="gsm7", time=time, locking=1, single=1),
+        pdus.deliver(text.encode()[:100], sender, time=time, dcs=draw(st.integers(0, 255))),
+        pdus.deliver(text, sender, alphabet="ucs2", udh=[pdus.concat(7, total, number)], pid=draw(st.integers(0, 255))),
+        pdus.status_report(sender, status=draw(st.integers(0, 255)), sent=time, text="ok"),
+        pdus.submit(text, sender, validity=time, alphabet="ucs2"),
+        pdus.mms_notification(sender, subject=text[:10], time=time)[0],
+        pdus.wap_push(pdus.service_indication("a", "b"))[0],
+    ]
+    return draw(st.sampled_from(made))
+
+
+# Of a service indication: each token with what follows it.
+TOKENS = [
+    *(bytes([token]) for token in (0x01, 0x05, 0x06, 0x45, 0x46, 0x85, 0x86, 0xC5, 0xC6, 0x08, 0x0A, 0x0B, 0x0D, 0x88)),
+    *(b"\x03text\0", b"\x02\x20", b"\x83\0", b"\x83\2", b"\x83\x7f", b"\xc3\2\0\0", b"\xc3\x7f", b"\xff"),
+]
+
+
+@st.composite
+def damaged_pdus(draw: st.DrawFn) -> str:
+    """A valid PDU with octets put in, taken out, changed, or cut off."""
+    octets = bytearray(bytes.fromhex(draw(valid_pdus())))
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, max(0, len(octets) - 1)))
+        octets[at : at + draw(st.integers(0, 3))] = draw(st.binary(max_size=3))
+    return octets[: draw(st.integers(0, 200))].hex().upper()
+
+
+# Nothing stops the reading
+
+
+@SETTINGS
+@given(ucs2_texts() | st.text("0123456789abcdefABCDEF \n", max_size=400))
+@example("")
+@example("00")
+@example("0")
+@example("FF" * 200)
+@example("00" * 200)
+def test_any_string_is_read(text: str) -> None:
+    assert pdu.decode(text + "\ud800").kind == "undecodable"
+    _is_read(text)
+
+
+@settings(SETTINGS, max_examples=300)
+@given(damaged_pdus() | st.binary(max_size=200).map(lambda octets: octets.hex()))
+def test_any_octets_are_read(text: str) -> None:
+    _is_read(text)
+
+
+@settings(SETTINGS, max_examples=300)
+@given(st.binary(max_size=300))
+@example(b"\x8e\x1f" + pdus.uintvar(150) + b"\xff" * 150)
+def test_any_mms_notice_is_read(fields: bytes) -> None:
+    """In one PDU or several: X-Mms-Message-Type, and whatever anybody puts behind it."""
+    read = message.read(pdus.wap_push(b"\x8c\x82" + fields, pdus.MMS))
+    assert read.kind in ("mms", "push")
+    assert render.render(read, "home")
+
+
+@settings(SETTINGS, max_examples=300)
+@given(st.sampled_from([pdus.SI, pdus.SL]), st.binary(max_size=100), st.lists(st.sampled_from(TOKENS), max_size=40))
+@example(pdus.SI, b"\x02\x05\x6a\0", [b"\x45", b"\x02\xff\xff\xff\xff\x7f"])
+def test_any_service_indication_is_read(kind: bytes, octets: bytes, tokens: list[bytes]) -> None:
+    for document in (octets, b"\x02\x05\x6a\x04a\0b\0" + b"".join(tokens) + octets):
+        read = message.read(pdus.wap_push(document, kind))
+        assert read.kind == "push"
+        assert "a bug in homesim" not in read.text
+        assert render.render(read, "home")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\x45" * 1000,  # elements in elements
+        b"\x45" + b"\x83\0" * 1000,  # the whole table, again and again
+        b"\x45" + b"\x83\x87\x67" * 1000,  # its empty end
+        b"\x45\x03",  # a string without an end
+        b"\x45" + b"\x03\0" * 1000,
+        b"\xc6" + b"\x0c\x85" * 1000,
+    ],
+)
+def test_the_time_for_a_service_indication_is_linear(body: bytes) -> None:
+    """Sixteen times the length takes some sixteen times the time; were it quadratic, 256 times."""
+
+    def needed(factor: int) -> float:
+        table = b"x" * 999 * factor + b"\0"
+        document = b"\x02\x05\x6a" + pdus.uintvar(len(table)) + table + body * factor + b"y" * 1000 * factor
+        push = b"\1\6\1\xae" + document
+        begun = time.process_time()
+        for _ in range(20):
+            indication.said(push)
+        return time.process_time() - begun
+
+    assert min(needed(16) for _ in range(3)) < 64 * max(min(needed(1) for _ in range(3)), 0.0005)
+
+
+def test_a_bug_holds_up_no_other_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(message, "_text", lambda *_: 1 / 0)
+    text = pdus.deliver("482913 is your code")
+    assert message.read([text]).text == f"This SMS cannot be decoded: a bug in homesim, ZeroDivisionError.\n{text}"
+
+
+def _is_read(text: str) -> None:
+    """By every room that meets it, and nothing of it is lost that cannot be read."""
+    decoded = pdu.decode(text)
+    assert (decoded.kind == "undecodable") == bool(decoded.damage)
+    assert not decoded.damage or re.fullmatch("its? [a-z, ]+", decoded.damage)
+    if decoded.part:
+        assert 1 <= decoded.part.number <= decoded.part.total <= 255
+    assert decoded.time is None or decoded.time.utcoffset() is not None
+    assert re.fullmatch("[0-9]{8}T[0-9]{6}Z-[0-9a-f]{24}", message.name([text]))
+    read = message.read([text])
+    assert "a bug in homesim" not in read.text
+    if read.kind == "undecodable":
+        assert text in read.text
+    drafts = render.render(read, "home")
+    assert all(0 < render.units(draft.text) <= render.LIMIT for draft in drafts)
+
+
+@SETTINGS
+@given(valid_pdus(), st.data())
+def test_a_cut_pdu_is_told_as_such_and_its_sender_stays(text: str, data: st.DataObject) -> None:
+    """What ends before its user data does is never taken for a shorter message."""
+    whole = pdu.decode(text)
+    if whole.kind in ("report", "undecodable"):  # a report may end anywhere behind its status
+        return
+    while pdu.decode(text[:-2]) == whole:  # octets behind its user data: septets take fewer than those that it counts
+        text = text[:-2]
+    end = data.draw(st.integers(1, len(text) // 2 - 1)) * 2
+    decoded = pdu.decode(text[:end])
+    assert (decoded.kind, bool(decoded.damage), decoded.part) == ("undecodable", True, None)
+    assert decoded.address in ("", whole.address)
+    assert whole.units.startswith(decoded.units)
+    if end == len(text) - 2:
+        assert (decoded.address, decoded.time) == (whole.address, whole.time)
+        assert len(decoded.units) >= len(whole.units) - 2
+
+
+# What was written comes out
+
+
+@SETTINGS
+@given(st.data(), LANGUAGES, LANGUAGES, times, numbers, st.lists(elements, max_size=2))
+def test_gsm7(
+    data: st.DataObject, locking: int, single: int, time: datetime, sender: str, more: list[pdus.Element]
+) -> None:
+    room = (pdus.OCTETS - len(pdus.header([*more, *pdus.shifts(locking, single)]))) * 8 // 7
+    text = data.draw(gsm7_texts(locking, single, room))
+    made = pdus.deliver(
+        text, sender, alphabet="gsm7", time=time, locking=locking, single=single, udh=more, toa=_type(sender)
+    )
+    read = message.read([made])
+    assert (read.kind, read.sender, read.text) == ("sms", sender, text)
+    assert (read.time, read.time and read.time.utcoffset()) == (time, time.utcoffset())
+
+
+def _type(number: str) -> int:
+    return 0x91 if number.startswith("+") else 0x81
+
+
+@SETTINGS
+@given(ucs2_texts(), names(), st.sampled_from([None, 0, 1, 2, 3]), st.lists(elements, max_size=2))
+def test_ucs2(text: str, sender: str, message_class: int | None, more: list[pdus.Element]) -> None:
+    made = pdus.deliver(text, sender, alphabet="ucs2", toa=0xD0, message_class=message_class, udh=more)
+    read = message.read([made])
+    assert (read.kind, read.sender, read.text) == ("sms", sender, text)
+    assert read.flash == (message_class == 0)
+
+
+@SETTINGS
+@given(st.binary(max_size=100), st.none() | st.integers(0, 0xFFFF))
+def test_8bit(octets: bytes, port: int | None) -> None:
+    udh = [] if port is None else [pdus.ports(port, 1)]
+    decoded = pdu.decode(pdus.deliver(octets, udh=udh))
+    assert (decoded.kind, decoded.alphabet.name, decoded.units, decoded.port) == ("sms", "8bit", octets, port)
+
+
+@SETTINGS
+@given(st.booleans(), st.data(), places, st.lists(elements, max_size=2), st.lists(elements, max_size=2))
+def test_place_in_a_long_sms(
+    wide: bool,
+    data: st.DataObject,
+    place: tuple[int, int],
+    before: list[pdus.Element],
+    after: list[pdus.Element],
+) -> None:
+    reference = data.draw(st.integers(0, 0xFFFF if wide else 0xFF))
+    total, number = place
+    udh = [*before, pdus.concat(reference, total, number, wide=wide), *after]
+    decoded = pdu.decode(pdus.deliver("a", udh=udh))
+    assert decoded.part == pdu.Concatenation(reference, wide, total, number)
+    assert decoded.alphabet.decode(decoded.units) == "a"
+
+
+@pytest.mark.parametrize(("total", "number"), [(0, 0), (3, 0), (3, 4), (0, 1)])
+@pytest.mark.parametrize("wide", [False, True])
+def test_an_impossible_place_is_ignored(total: int, number: int, wide: bool) -> None:
+    decoded = pdu.decode(pdus.deliver("a", udh=[pdus.concat(7, total, number, wide=wide)]))
+    assert (decoded.kind, decoded.part) == ("sms", None)
+    assert decoded.alphabet.decode(decoded.units) == "a"
+
+
+@SETTINGS
+@given(st.integers(1, 255), st.binary(max_size=50))
+def test_a_header_longer_than_its_message_is_damage(length: int, rest: bytes) -> None:
+    decoded = pdu.decode(pdus.deliver(b"", udh_raw=bytes([length]) + rest[: length - 1]))
+    assert (decoded.kind, decoded.address) == ("undecodable", pdus.SENDER)
+
+
+@SETTINGS
+@given(st.integers(0, 0xFF), times, times, numbers)
+def test_report(status: int, sent: datetime, done: datetime, recipient: str) -> None:
+    made = pdus.status_report(recipient.lstrip("+"), status=status, sent=sent, done=done)
+    decoded = pdu.decode(made)
+    assert (decoded.kind, decoded.status, decoded.time) == ("report", status, done)
+
+
+validities: st.SearchStrategy[Any] = st.none() | st.integers(0, 255) | st.binary(min_size=7, max_size=7) | times
+
+
+@SETTINGS
+@given(ucs2_texts(), numbers, validities)
+def test_submit(text: str, recipient: str, validity: Any) -> None:
+    recipient = re.sub("[abc]", "", recipient) + "1"
+    decoded = pdu.decode(pdus.submit(text, recipient, validity=validity, alphabet="ucs2"))
+    assert (decoded.kind, decoded.address) == ("submit", recipient)
+    assert decoded.alphabet.decode(decoded.units) == text
+
+
+@SETTINGS
+@given(ucs2_texts(), st.sampled_from(HIGH_SURROGATES))
+def test_half_a_character_spoils_nothing_else(text: str, half: str) -> None:
+    made = pdus.deliver(f"{text} {half} {text}", alphabet="ucs2")
+    assert message.read([made]).text == f"{text} \ufffd {text}"
+
+
+# sms.name
+
+
+@SETTINGS
+@given(valid_pdus(), numbers, st.booleans())
+def test_a_message_has_one_name_whichever_way_it_comes(text: str, centre: str, lower: bool) -> None:
+    octets = bytes.fromhex(text)
+    own = octets[1 + octets[0] :]
+    again = (pdus.service_centre(centre.rstrip("abc") or "1") + own).hex()
+    assert message.name([again if lower else again.upper()]) == message.name([text])
+
+
+@SETTINGS
+@given(times, st.integers(1, 10**7))
+def test_messages_of_different_seconds_have_different_names_in_their_order(time: datetime, later: int) -> None:
+    times = [time, time + timedelta(seconds=later)]
+    stamps = [moment.astimezone(UTC) for moment in times]
+    if stamps[1].year > 2098 or stamps[0].year < 2000:
+        return
+    first, second = (message.name([pdus.deliver("The same text", time=moment)]) for moment in times)
+    assert first < second
+
+
+@SETTINGS
+@given(st.permutations(pdus.long_sms(["a", "b", "c"], reference=1)))
+def test_the_order_of_its_parts_is_not_in_the_name(parts: list[str]) -> None:
+    assert message.name(parts) == message.name(sorted(parts))
+    assert message.name(parts) != message.name(parts[:2])
