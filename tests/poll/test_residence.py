@@ -65,6 +65,21 @@ def test_it_comes_into_its_slot_before_that_is_listed_again(rig: Rig) -> None:
     assert rig.api.text().count("Water in the cellar") == 3
 
 
+def test_it_comes_into_its_slot_before_that_is_looked_at(rig: Rig) -> None:
+    """Between the deletion and our look: what the stick says of it on its own tells it from one that it has kept."""
+    come_back = [ALARM, ALARM]
+
+    def freed(phase: str, text: str) -> None:
+        if text.startswith("AT+CMGD") and phase == "answered" and come_back:
+            rig.stick.deliver(come_back.pop())
+
+    rig.stick.deliver(ALARM)
+    rig.stick.on_command = freed
+    assert rig.poll().returncode == 0
+    assert rig.stick.stored() == {}
+    assert rig.api.text().count("Water in the cellar") == 3
+
+
 def test_two_that_are_the_same_stand_in_two_slots(rig: Rig) -> None:
     rig.stick.store("ME", None, ALARM)
     come(rig, ALARM, ALARM)

@@ -8,6 +8,7 @@ lies about deleting, or a kill between the two, brings the same name again, whic
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections import Counter
 from threading import Event
@@ -20,6 +21,7 @@ from homesim.stick.commands import Memory
 from homesim.stick.serial import Modem, Stored
 from homesim.store.spool import Entry, Spool
 
+_CMTI = re.compile(r'\+C[MD][TS]I: ?"(\w+)", ?(\d+)')
 TRIES = 2  # to delete one SMS in one run
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,12 @@ class Intake:
         self.stuck = 0  # slots that are not freed, though what is in them was stored, the last time
         self._fresh: set[Stored] = set()  # not stored before this run
         self._tries: Counter[Stored] = Counter()  # to delete it: what a stick keeps is not asked for ever
+        self._announced: set[tuple[str, int]] = set()  # slots in which the stick says something new
+
+    def announced(self, line: str) -> None:
+        """Note which slot +CMTI names (TS 27.005 3.4.1). May be called in any thread."""
+        if named := _CMTI.match(line):
+            self._announced.add((named[1], int(named[2])))
 
     def take(self, modem: Modem, memories: dict[str, Memory], remains: Remains, wake: Event, hurry: Event) -> bool:
         """Move what is on the stick into the spool; `wake` is set when there is something new to send.
@@ -97,8 +105,11 @@ class Intake:
     def _delete(self, modem: Modem, one: Stored) -> bool:
         """True when its slot may be free now."""
         self._tries[one] += 1
+        slot = one.memory, one.index
+        self._announced.discard(slot)
         asked = modem.delete(one)
-        if asked and untimed(one) and not modem.holds(one):
-            self._residence.left(one)  # at once: what comes there next may be the same octets
+        # At once: what comes there next may be the same octets, and has perhaps come already.
+        if asked and untimed(one) and (not modem.holds(one) or slot in self._announced):
+            self._residence.left(one)
             del self._tries[one]
         return asked

@@ -96,6 +96,7 @@ class Watch(threading.Thread):
     def _said(self, line: str) -> None:
         """TS 27.005 3.4.1: +CMTI for an SMS, +CDSI for a report; what is about a call; "": the stick has gone."""
         if line.startswith(("+CMTI", "+CDSI")) or not line:
+            self._intake.announced(line)
             self._noticed = True
             self._stir.set()
         elif self._reception.heard(line):
