@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Small facts on disk: a frozen dataclass to JSON and back. What is damaged is none, and never raises.
+
+What a dataclass may hold: str, bool, int, float, None, Enum (as its value), tuple[X, ...] (as a list), dict[str, X],
+unions of these, and such dataclasses.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+_DAMAGED: Any = object()
+
+
+def read(kind: type[T], octets: bytes) -> T | None:
+    """The record in a file; None when there is none in it."""
+    try:
+        return of(kind, json.loads(octets))
+    except (ValueError, RecursionError):
+        return None
+
+
+def of(kind: type[T], value: object) -> T | None:
+    """The record in what JSON gives. A field that is missing or damaged has its default; without one there is none.
+
+    Keys that are not known are left out: another version may have written them.
+    """
+    found = _record(kind, value)
+    return None if found is _DAMAGED else found
+
+
+def to(record: Any) -> dict[str, Any]:
+    """What JSON takes, without fields that hold their default: no record that says nothing is kept."""
+    return {f.name: _plain(v) for f in fields(record) if (v := getattr(record, f.name)) != _default(f)}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return to(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default_factory() if field.default_factory is not MISSING else field.default
+
+
+def _record(kind: Any, value: object) -> Any:
+    if not isinstance(value, dict):
+        return _DAMAGED
+    found = {}
+    for field in fields(kind):
+        item = _value(_hints(kind)[field.name], value[field.name]) if field.name in value else _DAMAGED
+        if item is _DAMAGED and _default(field) is MISSING:
+            return _DAMAGED
+        if item is not _DAMAGED:
+            found[field.name] = item
+    return kind(**found)
+
+
+def _value(kind: Any, value: Any) -> Any:
+    """`value` as a `kind`, _DAMAGED when it is none."""
+    if (origin := get_origin(kind)) in (Union, UnionType):
+        tried = (_value(option, value) for option in get_args(kind))
+        return next((item for item in tried if item is not _DAMAGED), _DAMAGED)
+    if origin is tuple:
+        items = [_value(get_args(kind)[0], item) for item in value] if isinstance(value, list) else [_DAMAGED]
+        return _DAMAGED if _DAMAGED in items else tuple(items)
+    if origin in (dict, Mapping):
+        pairs = value.items() if isinstance(value, dict) else [("", _DAMAGED)]
+        named = {key: _value(get_args(kind)[1], item) for key, item in pairs}
+        return _DAMAGED if _DAMAGED in named.values() else named
+    if is_dataclass(kind):
+        return _record(kind, value)
+    if kind is float:
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return value if number else _DAMAGED
+    if kind is None or kind is NoneType:
+        return None if value is None else _DAMAGED
+    if issubclass(kind, Enum):
+        return next((member for member in kind if member.value == value), _DAMAGED)
+    return value if type(value) is kind else _DAMAGED
