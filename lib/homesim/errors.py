@@ -15,15 +15,16 @@ EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 
 
 class HomesimError(Exception):
-    """A failure that a person can act on, said in one line as `THING: REASON`.
+    """A failure that a person can act on, said in one line as `THING: REASON`; `fault`: its key in health/faults.
 
-    Never put SMS text, a code, a PIN or the token into either.
+    Never put SMS text, a code, a PIN or the token into either. No code reads the prose.
     """
 
     exit_code = EXIT_TRY_AGAIN
 
-    def __init__(self, thing: object, reason: str) -> None:
+    def __init__(self, thing: object, reason: str, *, fault: str = "") -> None:
         super().__init__(thing, reason)
+        self.fault = fault
 
     def __str__(self) -> str:
         return "{}: {}".format(*self.args)

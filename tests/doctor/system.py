@@ -19,7 +19,7 @@ from typing import Any
 from emulators.stick.pty_port import PtyPort
 from emulators.stick.stick import Stick
 from homesim.process import boottime
-from homesim.store.status import Status
+from homesim.stick.status import Status
 from patience import PATIENCE
 from rig import BIN, ROOT, Rig
 

@@ -283,7 +283,7 @@ def revoked(really: bool) -> Change:
 
 def hidden(system: System) -> None:
     """What the last run of homesim-poll counted and did not get to see."""
-    hold(system, registration="HomeNetwork", memories={"SM": {"used": 3, "free": 47}}, hidden=3)
+    hold(system, registration="home", memories={"SM": {"used": 3, "size": 50}}, hidden=3)
 
 
 def stuck(system: System) -> None:
@@ -365,7 +365,7 @@ BROKEN = [
     ),
     Broken(
         "weak-signal",
-        lambda s: hold(s, registration="HomeNetwork", signal=3, memories={"SM": {"used": 0, "free": 50}}),
+        lambda s: hold(s, registration="home", signal=3, memories={"SM": {"used": 0, "size": 50}}),
         lambda s: let_go(s, signal=60),
     ),
     Broken("stuck", stuck, lambda s: s.ran(stuck=0), quick=True),
@@ -530,7 +530,7 @@ def test_a_run_that_is_at_work_is_not_disturbed(system: System) -> None:
 
 @pytest.mark.slow
 def test_a_run_at_work_that_hears_nothing(system: System) -> None:
-    hold(system, registration="HomeNetwork")
+    hold(system, registration="home")
     system.ran(ago=3600)
     status = json.loads((system.rig.run_folder / "home.json").read_text())
     (system.rig.run_folder / "home.json").write_text(json.dumps(status | {"updated_boottime": boottime()}))

@@ -17,8 +17,10 @@ from homesim.health import incident
 from homesim.health.diagnosis import FAULTS, Evidence, Fault, diagnose
 from homesim.health.incident import DAY, Incident
 from homesim.process import boottime
+from homesim.stick import status
+from homesim.stick.status import Seen
 from homesim.stick.usb import Stick
-from homesim.store import status
+from homesim.store import records
 from homesim.store.spool import Spool
 
 SILENT, PIN, NO_SIM = FAULTS["silent"], FAULTS["pin"], FAULTS["no-sim"]
@@ -201,7 +203,7 @@ class TestClock:
     def test_wall_times_in_the_status_mean_nothing(self, wall: float) -> None:
         now = 5000.0
         fields = {"updated": wall, "answered": wall, "started": wall, "answered_boottime": now - 20}
-        assert faults_of({**fields, "updated_boottime": now - 20, "registration": "HomeNetwork"}, now) == []
+        assert faults_of({**fields, "updated_boottime": now - 20, "registration": "home"}, now) == []
 
     def test_what_another_boot_left_is_as_old_as_this_one(self) -> None:
         fields = {"updated_boottime": 90000.0, "answered_boottime": 90000.0}
@@ -210,7 +212,8 @@ class TestClock:
 
 
 def faults_of(fields: dict[str, Any], now: float = 5000.0) -> list[str]:
-    seen = Evidence(device="/dev/sms", stick=Stick("1-1.2", "12d1:155e"), status=fields, boottime=now)
+    status = records.of(Seen, fields) or Seen()
+    seen = Evidence(device="/dev/sms", stick=Stick("1-1.2", "12d1:155e"), status=status, boottime=now)
     findings = diagnose(seen)
     assert all(0 <= finding.age <= now for finding in findings)
     return [finding.fault.kind for finding in findings if finding.fault]
@@ -246,7 +249,7 @@ class TestDamage:
         (spool.root / "incident").write_bytes(content)
         (spool.root / "home.json").write_bytes(content)
         assert incident.load(spool) is None
-        assert status.read(spool.root, "home") == {}
+        assert status.read(spool.root, "home") == Seen()
         check(spool, [SILENT])
 
     @pytest.mark.parametrize("junk", JUNK, ids=repr)
@@ -254,17 +257,17 @@ class TestDamage:
         "key",
         ["modem", "pid", "started", "updated", "updated_boottime", "ends_boottime", "answered", "answered_boottime",
          "sim", "registration", "operator", "signal", "memories", "hidden", "stuck", "torn", "stored", "spool",
-         "error", "telegram"],
+         "error", "fault", "error_boottime", "reader", "call", "telegram"],
     )  # fmt: skip
     def test_a_damaged_status_never_raises(self, spool: Spool, key: str, junk: object) -> None:
         (spool.root / "home.json").write_text(json.dumps({"answered_boottime": boottime(), key: junk}))
-        read = status.read(spool.root, "home")
-        assert isinstance(read.get("stored", 0), int)
+        read = records.to(status.read(spool.root, "home"))
+        assert isinstance(read["stored"], int)
         faults_of(read, boottime())
         faults_of({**read, "answered_boottime": 0.0, "updated_boottime": boottime()}, boottime())
 
     @pytest.mark.parametrize("junk", JUNK, ids=repr)
-    @pytest.mark.parametrize("key", ["used", "free", "SM"])
+    @pytest.mark.parametrize("key", ["used", "size", "SM"])
     def test_a_damaged_count_never_raises(self, key: str, junk: object) -> None:
-        memory = junk if key == "SM" else {"used": 1, "free": 40, key: junk}
+        memory = junk if key == "SM" else {"used": 1, "size": 41, key: junk}
         faults_of({"answered_boottime": 4990.0, "memories": {"SM": memory}})

@@ -39,7 +39,7 @@ Happens = Callable[[Clinic], object]
 
 def searching(clinic: Clinic) -> None:
     clinic.stick.faults.register(Registration.SEARCHING, Cure.RADIO)
-    seen(clinic, registration="RequestingNetwork")
+    seen(clinic, registration="searching")
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def seen(clinic: Clinic, **fields: object) -> None:
     """As if poll had run: a healthy status, but for these."""
     now = boottime()
     healthy = {"modem": "home", "pid": 1, "updated_boottime": now, "answered_boottime": now, "ends_boottime": now + 99,
-               "sim": "READY", "registration": "HomeNetwork", "memories": {"SM": {"used": 0, "free": 50}},
+               "sim": "READY", "registration": "home", "memories": {"SM": {"used": 0, "size": 50}},
                "hidden": 0, "stored": 0, "error": "", "telegram": ""}  # fmt: skip
     clinic.run_folder.mkdir(exist_ok=True, mode=0o700)
     (clinic.run_folder / "home.json").write_text(json.dumps({**healthy, **fields}))
@@ -244,7 +244,7 @@ class TestOtherDevices:
         clinic.config.write_text(clinic.config.read_text().replace(str(clinic.tree.folder), f"{clinic.folder}/none"))
         seen(clinic)
         assert clinic.health() == 0
-        seen(clinic, registration="NoNetwork")
+        seen(clinic, registration="none")
         clinic.stick.faults.register(Registration.SEARCHING, Cure.RADIO)
         assert clinic.health() == 75
         assert clinic.health() == 0
@@ -311,7 +311,7 @@ class TestPoll:
         clinic.stick.faults.thaw()
         with clinic.lingering(2) as poll:
             status = clinic.status()
-            (clinic.run_folder / "home.json").write_text(json.dumps({**status, "registration": "NoNetwork"}))
+            (clinic.run_folder / "home.json").write_text(json.dumps({**status, "registration": "none"}))
             assert clinic.health() in (0, 75)
             assert poll.wait(PATIENCE) == 0
         assert clinic.poll().returncode == 0

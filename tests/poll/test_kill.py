@@ -26,8 +26,8 @@ from conftest import pythons
 from emulators.botapi.server import Chat, refusal, reset, too_many
 from homesim.poll.reassemble import MOST_OF_KEY
 from homesim.sms import message
+from homesim.stick.status import Memory
 from homesim.store.spool import Entry, Spool
-from homesim.store.status import Memory
 from poll import steps
 from poll.steps import Call, HookStep, Record, Step
 from rig import Rig, now

@@ -573,9 +573,9 @@ class TestLingering:
         assert rig.poll().returncode == 0
         status = rig.status()
         assert status["sim"] == "READY"
-        assert status["registration"] == "HomeNetwork"
+        assert status["registration"] == "home"
         assert status["signal"] == 60
-        assert status["memories"] == {"SM": {"used": 0, "free": 50}, "ME": {"used": 1, "free": 22}}
+        assert status["memories"] == {"SM": {"used": 0, "size": 50}, "ME": {"used": 1, "size": 23}}
         assert status["spool"] == {"new": 0, "parts": 0, "failed": 0}
         assert status["error"] == ""
         assert status["answered"] <= status["updated"]

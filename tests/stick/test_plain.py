@@ -31,11 +31,11 @@ class TestWithoutLibgammu:
         assert rig.stick.stored() == {}
         status = rig.status()
         assert status["reader"] == "plain AT"
-        assert (status["registration"], status["operator"], status["signal"]) == ("HomeNetwork", "Test Network", 65)
-        assert status["memories"]["SM"] == {"used": 0, "free": 50}
+        assert (status["registration"], status["operator"], status["signal"]) == ("home", "Test Network", 65)
+        assert status["memories"]["SM"] == {"used": 0, "size": 50}
 
-    def test_the_words_are_libgammu_s(self, rig: Rig) -> None:
-        """Health and doctor know no others."""
+    def test_the_words_are_the_same(self, rig: Rig) -> None:
+        """Whoever reads the stick."""
         for state in Registration:
             rig.stick.faults.register(state)
             seen = []

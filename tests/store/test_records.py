@@ -40,7 +40,7 @@ class Fact:
 
 inners = st.builds(Inner, st.integers(), st.text())
 facts = st.builds(
-    Fact, st.text(), st.floats(allow_nan=False, allow_infinity=False), st.booleans(),
+    Fact, st.text(), st.floats(-1e17, 1e17), st.booleans(),
     st.lists(st.text()).map(tuple), st.sampled_from(Colour), st.none() | st.integers(), st.none() | inners,
     st.dictionaries(st.text(), inners),
 )  # fmt: skip

@@ -18,7 +18,7 @@ from homesim.doctor.troubles import Finding, bad, good
 from homesim.health.diagnosis import OLD, STALE
 from homesim.health.incident import load
 from homesim.process import boottime
-from homesim.store import status
+from homesim.stick import status
 from homesim.store.spool import Spool
 
 PROGRAMS = ("homesim-poll", "homesim-health")
@@ -81,8 +81,8 @@ def last_run(modem: Modem, paths: Paths) -> Iterator[Finding]:
     if paths.run.exists() and not os.access(paths.run, os.R_OK | os.X_OK):
         raise PermissionError
     seen = status.read(paths.run, modem.name)
-    age = boottime() - float(seen.get("updated_boottime", 0))
-    if "updated_boottime" not in seen:
+    age = boottime() - (seen.updated_boottime or 0.0)
+    if seen.updated_boottime is None:
         yield bad("late", since="since the Pi started")
     elif age > STALE:
         yield bad("late", since=f"for {ago(age)}")
@@ -92,7 +92,7 @@ def last_run(modem: Modem, paths: Paths) -> Iterator[Finding]:
 
 def outcome(modem: Modem, paths: Paths) -> Iterator[Finding]:
     """What the last run complained of, and what health has told: for whatever no other station has named."""
-    if error := status.read(paths.run, modem.name).get("error"):
+    if error := status.read(paths.run, modem.name).error:
         yield bad("failure", error=error)
     if incident := load(_state(paths, modem)):
         told = f"; so far tried: {', '.join(incident.tried)}" if incident.tried else ""

@@ -10,31 +10,38 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from homesim import process
 from homesim.config import Modem, Paths
 from homesim.doctor.troubles import Finding, bad, good, unseen
 from homesim.errors import TryAgain
-from homesim.health.diagnosis import STALE, full, memories
+from homesim.health.diagnosis import STALE
 from homesim.health.incident import in_vain
 from homesim.process import boottime
+from homesim.stick import status
 from homesim.stick.at import Wire, value
-from homesim.stick.commands import REGISTERED, Plain
-from homesim.stick.driver import REGISTRATIONS, network
+from homesim.stick.commands import Plain
+from homesim.stick.driver import Memory, Registration
 from homesim.stick.sim import SPARED, refused, tries_left
-from homesim.store import status
+from homesim.stick.status import Seen
 from homesim.store.spool import Spool
 
 LIMIT = 9.0  # seconds: a run that begins meanwhile waits 10
 ANSWER = 5.0  # seconds for each command
 WEAK = 10  # percent
 
-Said = dict[str, Any]
-"""The fields of a status: sim, registration, operator, signal, memories; `receives`: the memory new SMS go to;
-`tries`: how many the PIN has left, or None."""
+
+@dataclass(frozen=True)
+class Said:
+    """What the stick says, or a run that is at work has seen of it."""
+
+    seen: Seen = field(default_factory=Seen)
+    problem: str = ""  # why it says nothing
+    busy: bool = False  # it is what a run has seen
+    receives: str = ""  # the memory new SMS go to
+    tries: int | None = None  # that the PIN has left
 
 
 def findings(modem: Modem, paths: Paths) -> Iterator[Finding]:
@@ -52,56 +59,55 @@ def look(modem: Modem, runs: Path) -> Said:
     try:
         said = process.in_child(lambda: _ask(modem.device, process.ModemLock(runs, modem.name)), modem.device, LIMIT)
     except TryAgain as error:
-        return {"problem": str(error)}
+        return Said(problem=str(error))
     seen = status.read(runs, modem.name)
-    if not said:
-        return seen | {"busy": True}
-    return said | {key: seen[key] for key in ("reader", "stuck") if key in seen}  # what takes a run to see
+    if said is None:
+        return Said(seen, busy=True)
+    return replace(said, seen=replace(said.seen, reader=seen.reader, stuck=seen.stuck))  # what takes a run to see
 
 
-def _ask(device: str, turn: process.ModemLock) -> Said:
-    """All that there is to say, {} when the modem's lock is not free."""
+def _ask(device: str, turn: process.ModemLock) -> Said | None:
+    """All that there is to say, None when the modem's lock is not free."""
     if not turn.take(wait=0):
-        return {}
+        return None
     wire = Wire(device, str)
     wire.greet(ANSWER)
     wire.command("AT+CMEE=1", ANSWER)  # errors by number, as poll wants them too
     stick = Plain(wire, ANSWER)
     sim = stick.sim()
-    said = {"sim": sim, "tries": tries_left(stick.at) if sim == "SIM PIN" else None} | asdict(stick.network())
-    return said | _memories(value(stick.at("AT+CPMS?"), "+CPMS:"))
-
-
-def _memories(answer: str) -> Said:
-    """TS 27.005 3.2.2: of reading, of writing, of receiving."""
-    found = re.findall(r'"(\w+)",(\d+),(\d+)', answer)
-    counts = {name: {"used": int(used), "free": max(0, int(size) - int(used))} for name, used, size in found}
-    return {"memories": counts, "receives": found[2][0] if len(found) > 2 else ""}
+    tries = tries_left(stick.at) if sim == "SIM PIN" else None
+    network = stick.network()
+    # TS 27.005 3.2.2: of reading, of writing, of receiving.
+    found = re.findall(r'"(\w+)",(\d+),(\d+)', value(stick.at("AT+CPMS?"), "+CPMS:"))
+    memories = {name: Memory(int(used), int(size)) for name, used, size in found}
+    seen = Seen(sim, network.registration, network.operator, network.signal, memories)
+    return Said(seen, receives=found[2][0] if len(found) > 2 else "", tries=tries)
 
 
 def judge(said: Said, modem: Modem, state: Path) -> Iterator[Finding]:
     """Each station behind the port."""
     silent = "still-silent" if in_vain(Spool(state / modem.name, read_only=True)) else "silent"
-    if problem := said.get("problem"):
-        yield bad(silent, reason=problem)
+    if said.problem:
+        yield bad(silent, reason=said.problem)
         return
-    source = "as homesim-poll saw it: a run is at work" if said.get("busy") else "it answers"
-    if said.get("reader") == "plain AT":
+    source = "as homesim-poll saw it: a run is at work" if said.busy else "it answers"
+    if said.seen.reader == "plain AT":
         source += "; read by plain AT, as libgammu does not start on it"
-    if said.get("busy") and (age := boottime() - said.get("answered_boottime", 0)) > STALE:
-        heard = f"for {ago(age)}" if "answered_boottime" in said else "since the Pi started"
+    answered = said.seen.answered_boottime
+    if said.busy and (age := boottime() - (answered or 0.0)) > STALE:
+        heard = f"for {ago(age)}" if answered is not None else "since the Pi started"
         yield bad(silent, reason=f"{modem.device}: has not answered homesim-poll {heard}")
         return
     yield good("answer", source)
     yield _sim(said, modem, state)
-    if said.get("sim") == "READY":
-        yield _registered(said)
+    if said.seen.sim == "READY":
+        yield _registered(said.seen)
         yield from _stored(said)
 
 
 def _sim(said: Said, modem: Modem, state: Path) -> Finding:
     """TS 27.007 8.3, 9.2.1."""
-    sim, tries = str(said.get("sim", "")), said.get("tries")
+    sim, tries = said.seen.sim, said.tries
     if sim == "READY":
         return good("SIM", "ready")
     if sim == "SIM PUK":
@@ -117,31 +123,32 @@ def _sim(said: Said, modem: Modem, state: Path) -> Finding:
     return bad("no-sim") if sim.endswith("ERROR: 10") else bad("sim", sim=sim or "it does not say")
 
 
-def _registered(said: Said) -> Finding:
-    registration, signal = str(said.get("registration", "")), said.get("signal")
-    words = REGISTRATIONS.get(registration, registration)
-    if registration == "RegistrationDenied":
+def _registered(seen: Seen) -> Finding:
+    if seen.registration is Registration.DENIED:
         return bad("denied")
-    if registration not in REGISTERED:
-        return bad("no-network", registration=words) if words else unseen("network", "the stick does not say")
-    if signal is not None and signal < WEAK:
-        return bad("weak-signal", signal=signal)
-    return good("network", network(said))
+    if seen.registration is Registration.UNKNOWN:
+        return unseen("network", "the stick does not say")
+    if not seen.registration.registered:
+        return bad("no-network", registration=seen.registration)
+    if seen.signal is not None and seen.signal < WEAK:
+        return bad("weak-signal", signal=seen.signal)
+    return good("network", seen.network)
 
 
 def _stored(said: Said) -> Iterator[Finding]:
-    counts = memories(said)
-    where = f"; new ones go to {said['receives']}" if said.get("receives") else ""
-    if hidden := said.get("hidden"):
-        yield bad("hidden", count=hidden)
-    if stuck := said.get("stuck"):
-        yield bad("stuck", count=stuck)
-    for name in full(counts):
-        yield bad("full-memory", memory=name, used=counts[name]["used"])
-    if counts and not full(counts):
-        words = [f"{name} {count['used']} of {count['used'] + count['free']}" for name, count in counts.items()]
+    memories = said.seen.memories
+    where = f"; new ones go to {said.receives}" if said.receives else ""
+    if said.seen.hidden:
+        yield bad("hidden", count=said.seen.hidden)
+    if said.seen.stuck:
+        yield bad("stuck", count=said.seen.stuck)
+    full = [name for name, memory in memories.items() if memory.full]
+    for name in full:
+        yield bad("full-memory", memory=name, used=memories[name].used)
+    if memories and not full:
+        words = [f"{name} {memory.used} of {memory.size}" for name, memory in memories.items()]
         yield good("memory", ", ".join(words) + where)
-    elif not counts:
+    elif not memories:
         yield unseen("memory", "the stick does not say how many SMS it holds")
 
 

@@ -7,18 +7,17 @@ dead as a silent one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from homesim.stick.driver import network
+from homesim.stick.driver import Registration
+from homesim.stick.status import Seen
 from homesim.stick.usb import Stick
 
 STALE = 150.0  # seconds: two runs of poll have ended without an answer
-ROOM = 2  # free slots: the next SMS may find none
 ENDLESS = 240.0  # seconds that a call may ring; poll has tried to end it since 90
 OLD = 300.0  # seconds that an entry may wait for Telegram
-_NO_NETWORK = {"NoNetwork", "RequestingNetwork", "RegistrationDenied"}  # nothing arrives
+_NO_NETWORK = {Registration.NONE, Registration.SEARCHING, Registration.DENIED}  # nothing arrives
 
 
 @dataclass(frozen=True)
@@ -52,24 +51,23 @@ class Evidence:
     candidates: Sequence[Stick] = ()  # any of these could be ours, and none was seen to be
     port: bool = True  # the device is there
     low_voltage: bool = False
-    status: Mapping[str, Any] = field(default_factory=dict)  # status.py
+    status: Seen = field(default_factory=Seen)
     boottime: float = 0.0
     waiting: int = 0  # entries for Telegram
     oldest: float = 0.0  # seconds that the oldest of them has waited
     refused: int = 0  # SMS that Telegram will not take
-    wrong_pin: bool = False  # the SIM has refused the PIN that is configured
 
-    def age(self, key: str) -> float:
-        """Seconds since something in the status, or since boot; no clock that jumps is in it."""
-        at = self.status.get(key)
-        if not isinstance(at, int | float) or not 0 <= at <= self.boottime:  # of another boot
+    def age(self, at: float | None) -> float:
+        """Seconds since `at` in the status, or since boot; no clock that jumps is in it."""
+        if at is None or not 0 <= at <= self.boottime:  # of another boot
             return self.boottime
         return self.boottime - at
 
     @property
     def failed(self) -> bool:
         """Whether poll's last word is bad news: said after the stick last showed its SMS."""
-        return bool(self.status.get("error")) and self.age("error_boottime") < self.age("answered_boottime")
+        since = self.age(self.status.error_boottime)
+        return bool(self.status.error) and since < self.age(self.status.answered_boottime)
 
 
 _DOCTOR = "If it stays so, run homesim-doctor"
@@ -120,7 +118,7 @@ def diagnose(seen: Evidence) -> Sequence[Finding]:
         findings.append(_port(seen))
     if not findings[-1].fault:
         findings.append(_answer(seen))
-    if not findings[-1].fault and seen.status:
+    if not findings[-1].fault and seen.status.answered_boottime is not None:
         findings += [_sim(seen), _network(seen), _call(seen), _storage(seen)]
     return [*findings, _power(seen), _telegram(seen), *_refused(seen)]
 
@@ -144,67 +142,46 @@ def _port(seen: Evidence) -> Finding:
 
 def _answer(seen: Evidence) -> Finding:
     """When poll last saw the stick's SMS, which takes the port, libgammu and the SIM."""
-    age, error = seen.age("answered_boottime"), str(seen.status.get("error", ""))
-    kind = _why_silent(seen, error)
+    status = seen.status
+    age, error = seen.age(status.answered_boottime), status.error
+    kind = _why_silent(seen)
     if age <= STALE and not (seen.failed and kind in SAID):
-        return Finding("answer", f"{age:.0f} s ago" if seen.status else f"none yet, {age:.0f} s after the start")
-    if (idle := seen.age("updated_boottime")) > STALE:
+        started = status.answered_boottime is None
+        return Finding("answer", f"none yet, {age:.0f} s after the start" if started else f"{age:.0f} s ago")
+    if (idle := seen.age(status.updated_boottime)) > STALE:
         return Finding("answer", f"homesim-poll has not run for {idle:.0f} s", FAULTS["poll"], age)
     return Finding("answer", f"none for {age:.0f} s: {error}", FAULTS[kind], age)
 
 
-def _why_silent(seen: Evidence, error: str) -> str:
-    sim = str(seen.status.get("sim", ""))
-    if "another program holds" in error:
-        return "held"
-    if "the SIM" in error and sim == "SIM PIN":
-        return "wrong-pin" if seen.wrong_pin else "pin"
-    if "the SIM" in error and sim == "SIM PUK":
-        return "puk"
-    return "no-sim" if "SIM" in error else "silent"
+def _why_silent(seen: Evidence) -> str:
+    return seen.status.fault if seen.status.fault in FAULTS else "silent"
 
 
 def _sim(seen: Evidence) -> Finding:
-    return Finding("SIM", str(seen.status.get("sim", "")))
+    return Finding("SIM", seen.status.sim)
 
 
 def _network(seen: Evidence) -> Finding:
-    registration = str(seen.status.get("registration", ""))
-    fault = FAULTS["unregistered"] if registration in _NO_NETWORK else None
-    return Finding("network", network(seen.status), fault)
+    fault = FAULTS["unregistered"] if seen.status.registration in _NO_NETWORK else None
+    return Finding("network", seen.status.network, fault)
 
 
 def _call(seen: Evidence) -> Finding:
     """Poll rejects one that rings for too long; on some sticks no SMS arrives as long as it rings."""
-    seconds = int(seen.status.get("call", 0))
+    seconds = seen.status.call
     sentence = f"rings for {seconds} s" if seconds else "none"
     return Finding("call", sentence, FAULTS["call"] if seconds > ENDLESS else None)
 
 
 def _storage(seen: Evidence) -> Finding:
-    counts = memories(seen.status)
-    used = sum(memory["used"] for memory in counts.values())
-    if hidden := int(seen.status.get("hidden", 0)):
+    memories = seen.status.memories
+    if hidden := seen.status.hidden:
         return Finding("storage", f"{hidden} SMS counted and not shown", FAULTS["hidden"])
-    if names := full(counts):
+    if names := [name for name, memory in memories.items() if memory.full]:
         return Finding("storage", f"{' and '.join(names)} full", FAULTS["full"])
-    if stuck := int(seen.status.get("stuck", 0)):
+    if stuck := seen.status.stuck:
         return Finding("storage", f"{stuck} SMS cannot be taken off the stick", FAULTS["stuck"])
-    return Finding("storage", f"{used} SMS on the stick")
-
-
-def memories(seen: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """{NAME: {used, free}} of a status, without what is damaged."""
-    return {name: memory for name, memory in seen.get("memories", {}).items() if _counted(memory)}
-
-
-def full(counts: Mapping[str, Mapping[str, int]]) -> Sequence[str]:
-    """The memories in which the next SMS may find no room."""
-    return [name for name, memory in counts.items() if memory["used"] and memory["free"] <= ROOM]
-
-
-def _counted(memory: Any) -> bool:
-    return isinstance(memory, dict) and all(isinstance(memory.get(key), int) for key in ("used", "free"))
+    return Finding("storage", f"{seen.status.used} SMS on the stick")
 
 
 def _power(seen: Evidence) -> Finding:
@@ -215,7 +192,7 @@ def _power(seen: Evidence) -> Finding:
 
 def _telegram(seen: Evidence) -> Finding:
     sentence = f"{seen.waiting} waiting" + (f", {seen.oldest:.0f} s the oldest" if seen.waiting else "")
-    if problem := str(seen.status.get("telegram", "")):
+    if problem := seen.status.telegram:
         sentence += f": {problem.removeprefix('Telegram: ')}"
     return Finding("Telegram", sentence, FAULTS["telegram"] if seen.oldest > OLD else None)
 

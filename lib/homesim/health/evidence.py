@@ -8,9 +8,9 @@ from pathlib import Path
 from homesim.config import Config
 from homesim.health.diagnosis import Evidence
 from homesim.process import boottime
-from homesim.stick import match, sim
+from homesim.stick import match, status
 from homesim.stick.usb import Bus
-from homesim.store import refused, status
+from homesim.store import refused
 from homesim.store.spool import Spool
 
 
@@ -32,5 +32,4 @@ def gather(settings: Config, name: str, bus: Bus, spool: Spool) -> Evidence:
         waiting=waiting,
         oldest=oldest,
         refused=len(refused.lying(spool)),
-        wrong_pin=sim.refused(modem, spool),
     )

@@ -11,7 +11,7 @@ import signal
 from homesim import process
 from homesim.config import Config
 from homesim.process import boottime
-from homesim.store import status
+from homesim.stick import status
 
 LOCK = 90.0  # seconds at most to wait for the modem's lock
 
@@ -35,8 +35,8 @@ def take_turn(settings: Config, name: str) -> bool:
         return True
     seen = status.read(settings.paths.run, name)
     holder = turn.holder()
-    over = boottime() > seen.get("ends_boottime", float("inf"))
-    if holder and holder == seen.get("pid") and over and process.is_poll(holder):
+    over = seen.ends_boottime is not None and boottime() > seen.ends_boottime
+    if holder and holder == seen.pid and over and process.is_poll(holder):
         log.warning("%s: homesim-poll (%d) hangs; ended", name, holder)
         with contextlib.suppress(ProcessLookupError):  # it has ended just now
             os.kill(holder, signal.SIGKILL)

@@ -27,10 +27,10 @@ from homesim.health.outcry import outcry
 from homesim.health.ping import ping
 from homesim.health.recovery import STEPS, Ladder, cured, failed
 from homesim.process import boottime
-from homesim.stick import match
+from homesim.stick import match, status
 from homesim.stick.probe import Answer
 from homesim.stick.usb import Bus, Stick, put_back
-from homesim.store import refused, status
+from homesim.store import refused
 from homesim.store.spool import Spool
 
 NAME = "homesim-health"
@@ -96,7 +96,7 @@ class _Check:
         known = incident.load(self._spool)
         # No bad news is no good news yet, soon after a start, or when poll's last word is that it sees no SMS: an
         # incident goes on until it has seen them.
-        early = known and known.well < 0 and ("answered_boottime" not in self._seen.status or self._seen.failed)
+        early = known and known.well < 0 and (self._seen.status.answered_boottime is None or self._seen.failed)
         well = self._heal(faults) if faults else not early and self._over(known)
         return EXIT_OK if well and len(faults) == len(every) else EXIT_TRY_AGAIN
 
@@ -154,7 +154,7 @@ class _Check:
         return incident.begin(fault, age, self._stored(), earlier=earlier, usb=usb)
 
     def _stored(self) -> int:
-        return int(self._seen.status.get("stored", 0))
+        return self._seen.status.stored
 
     def _place(self) -> str:
         """Where the stick is now, and as which device of the kernel's: another one after a replug."""

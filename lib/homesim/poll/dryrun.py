@@ -14,7 +14,8 @@ from homesim.poll.residence import Residence
 from homesim.program import tell
 from homesim.sms import message, pdu
 from homesim.sms.concat import Part, gather
-from homesim.stick.serial import Modem, Stored
+from homesim.stick.driver import Slot
+from homesim.stick.serial import Modem
 from homesim.store.entry import order
 from homesim.store.spool import Spool
 
@@ -48,7 +49,7 @@ def dry_run(settings: Config, modem: Settings) -> int:
     return EXIT_OK
 
 
-def _on_stick(settings: Settings) -> list[Stored]:
+def _on_stick(settings: Settings) -> list[Slot]:
     modem = Modem(settings)
     sim = modem.probe()
     if sim != "READY":  # it tries no PIN either

@@ -17,8 +17,8 @@ from homesim.poll.reassemble import Joining
 from homesim.poll.remains import Remains
 from homesim.poll.residence import Residence, untimed
 from homesim.sms import message, pdu
-from homesim.stick.commands import Memory
-from homesim.stick.serial import Modem, Stored
+from homesim.stick.driver import Memory, Slot
+from homesim.stick.serial import Modem
 from homesim.store.spool import Entry, Spool
 
 _CMTI = re.compile(r'\+C[MD][TS]I: ?"(\w+)", ?(\d+)')
@@ -38,8 +38,8 @@ class Intake:
         self.stored = 0  # the same in messages: a long one is one
         self.listed: Counter[str] = Counter()  # SMS in each memory, the last time
         self.stuck = 0  # slots that are not freed, though what is in them was stored, the last time
-        self._fresh: set[Stored] = set()  # not stored before this run
-        self._tries: Counter[Stored] = Counter()  # to delete it: what a stick keeps is not asked for ever
+        self._fresh: set[Slot] = set()  # not stored before this run
+        self._tries: Counter[Slot] = Counter()  # to delete it: what a stick keeps is not asked for ever
         self._announced: set[tuple[str, int]] = set()  # slots in which the stick says something new
 
     def announced(self, line: str) -> None:
@@ -83,7 +83,7 @@ class Intake:
             wake.set()
         return self._joining.behind()
 
-    def _store(self, one: Stored) -> bool:
+    def _store(self, one: Slot) -> bool:
         """Keep it. False when it is here already, or was forwarded."""
         name = self._residence.name(one) if one.whole else message.name([one.pdu])
         if self._spool.known(name):
@@ -102,7 +102,7 @@ class Intake:
         log.info("SMS of %s stored", name.partition("-")[0])  # the rest would tell who guesses the text
         return True
 
-    def _delete(self, modem: Modem, one: Stored) -> bool:
+    def _delete(self, modem: Modem, one: Slot) -> bool:
         """True when its slot may be free now."""
         self._tries[one] += 1
         slot = one.memory, one.index

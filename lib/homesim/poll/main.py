@@ -29,8 +29,8 @@ from homesim.poll.reassemble import Joining
 from homesim.poll.watch import Watch
 from homesim.stick import match, usb
 from homesim.stick.serial import Stuck
+from homesim.stick.status import Status
 from homesim.store.spool import Spool
-from homesim.store.status import Status
 
 NAME = "homesim-poll"
 TICK = 0.5  # seconds between looks at the clock and at the stick's thread
@@ -157,7 +157,7 @@ class _Run:
             problem = problem or refused
         problems = [error for error in (problem, self._delivery.problem) if error is not None]
         if problem:
-            self._status.failed(str(problem))
+            self._status.failed(problem)
         self._report(last=True)
         for error in problems:
             program.report(NAME, error)

@@ -24,8 +24,8 @@ from homesim.config import Modem as Settings
 from homesim.poll import calls
 from homesim.poll.calls import Calls, Series
 from homesim.stick.serial import Modem
+from homesim.stick.status import Status
 from homesim.store.spool import Entry, Spool
-from homesim.store.status import Status
 
 ENDLESS = 90.0  # seconds: networks give up after a minute; what rings longer is ended, however it is configured
 SHOWN = 40  # lines of one message

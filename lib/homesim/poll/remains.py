@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from homesim.process import boottime
-from homesim.stick.serial import Stored
-from homesim.store.status import Status
+from homesim.stick.driver import Slot
+from homesim.stick.status import Status
 
 PASSING = 60.0  # seconds: a dozen looks, and the next run too
 
@@ -23,15 +23,15 @@ class Remains:
 
     def __init__(self, status: Status) -> None:
         self._status = status
-        self._torn: dict[str, float | None] = dict(status.get("torn", {}))
+        self._torn: dict[str, float | None] = dict(status.seen.torn)
 
-    def due(self, found: Iterable[Stored]) -> Sequence[Stored]:
+    def due(self, found: Iterable[Slot]) -> Sequence[Slot]:
         """Given all that is on the stick now: what has not been whole for so long that it is to be told."""
         torn = {_slot(one): one for one in found if not one.whole}
         self._keep({slot: self._torn.get(slot, boottime()) for slot in torn})
         return [torn[slot] for slot, since in self._torn.items() if since is not None and _passed(since)]
 
-    def told(self, one: Stored) -> None:
+    def told(self, one: Slot) -> None:
         self._keep(self._torn | {_slot(one): None})
 
     @property
@@ -44,7 +44,7 @@ class Remains:
         self._status.set(torn=torn)
 
 
-def _slot(one: Stored) -> str:
+def _slot(one: Slot) -> str:
     return f"{one.memory} {one.index}"
 
 

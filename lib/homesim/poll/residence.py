@@ -14,7 +14,7 @@ from collections.abc import Container, Sequence
 from datetime import UTC, datetime
 
 from homesim.sms import message, pdu
-from homesim.stick.serial import Stored
+from homesim.stick.driver import Slot
 from homesim.store.spool import Spool
 
 _Standing = tuple[str, str]  # digest, name
@@ -31,14 +31,14 @@ class Residence:
                 case [str() as digest, str() as name]:
                     self._slots[slot] = (digest, name)
 
-    def look(self, found: Sequence[Stored], memories: Container[str]) -> None:
+    def look(self, found: Sequence[Slot], memories: Container[str]) -> None:
         """All that stands in these memories: what is new gets a name, what has left its slot is forgotten."""
         torn = {_slot(one) for one in found if not one.whole}  # it may be the same, and is read whole the next time
         before = {slot: k for slot, k in self._slots.items() if slot in torn or slot.partition(" ")[0] not in memories}
         here = {_slot(one): (message.digest(one.pdu), self.name(one)) for one in found if one.whole and untimed(one)}
         self._keep(before | here)
 
-    def name(self, one: Stored) -> str:
+    def name(self, one: Slot) -> str:
         """The same for the same SMS, once it has been looked at."""
         if not untimed(one):
             return message.name([one.pdu])
@@ -48,7 +48,7 @@ class Residence:
             return name
         return message.named(message.stamp(datetime.now(UTC)), [digest, _slot(one), str(time.time_ns())])
 
-    def left(self, one: Stored) -> None:
+    def left(self, one: Slot) -> None:
         """Its slot is empty: what comes into it next is another one."""
         self._keep({slot: kept for slot, kept in self._slots.items() if slot != _slot(one)})
 
@@ -58,9 +58,9 @@ class Residence:
             self._slots = slots
 
 
-def untimed(one: Stored) -> bool:
+def untimed(one: Slot) -> bool:
     return pdu.decode(one.pdu).time is None
 
 
-def _slot(one: Stored) -> str:
+def _slot(one: Slot) -> str:
     return f"{one.memory} {one.index}"

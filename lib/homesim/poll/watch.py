@@ -10,18 +10,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import asdict
 
 from homesim.config import Modem as Settings
 from homesim.errors import TryAgain
 from homesim.poll.fetch import Intake
 from homesim.poll.reception import Reception
 from homesim.poll.remains import Remains
-from homesim.stick.commands import Memory
+from homesim.stick.driver import Memory
 from homesim.stick.serial import Modem
 from homesim.stick.sim import unlock
+from homesim.stick.status import Status
 from homesim.store.spool import Spool
-from homesim.store.status import Status
 
 LOOK, LIST, ASK = 1.0, 5.0, 60.0  # seconds between counts, full lists, questions about the network
 VAIN = 5  # notices in a row that brought nothing: then the stick's notices do not hurry us any more
@@ -126,15 +125,10 @@ class Watch(threading.Thread):
         self._counts = memories
         self._status.answered(self._intake.stored - self._told, self._hidden)
         self._told = self._intake.stored
-        self._status.set(
-            memories={
-                name: {"used": memory.used, "free": max(0, memory.size - memory.used)}
-                for name, memory in memories.items()
-            }
-        )
+        self._status.set(memories=memories)
         if now - self._asked >= ASK:
-            network = modem.network()
-            self._status.set(**asdict(network))
-            log.debug("%s: %s", self._settings.name, ", ".join(f"{k} {v}" for k, v in asdict(network).items()))
+            state = modem.network()
+            self._status.set(registration=state.registration, operator=state.operator, signal=state.signal)
+            log.debug("%s: %s", self._settings.name, state.network)
             self._reception.missed(modem)
             self._asked = now

@@ -23,6 +23,7 @@ from homesim.program import tell
 from homesim.setup import arrival, link, ports, prompt
 from homesim.setup.configfile import Draft
 from homesim.stick import sim
+from homesim.stick.driver import State
 from homesim.stick.usb import Bus
 from homesim.store.spool import Spool
 
@@ -137,9 +138,9 @@ class _Setup:
                 lambda: self._draft.change(table, pin=prompt.secret("The SIM's PIN:", "--pin-file"))
             )
             seen = self._look()
-        tell(str(seen))
+        tell(f"SIM open, {seen.network}, {seen.used} SMS on it")
 
-    def _look(self) -> ports.Seen:
+    def _look(self) -> State:
         return ports.look(self._draft.settings, self._settings(), tell)
 
     def _settings(self) -> config.Modem:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from homesim import process
@@ -18,7 +18,7 @@ from homesim.config import Config
 from homesim.config import Modem as Settings
 from homesim.errors import TryAgain
 from homesim.stick import match
-from homesim.stick.driver import network
+from homesim.stick.driver import State
 from homesim.stick.serial import Modem
 from homesim.stick.sim import unlock
 from homesim.stick.usb import Bus
@@ -34,20 +34,6 @@ _MODES = {
     "off": "is switched off; pull it out and put it back",
     "serial": "has no port that is known by a name; run sudo make install, or name it with --device",
 }
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a stick says. `sim` is READY, or SIM PIN, and then the rest is not known."""
-
-    sim: str
-    registration: str = ""  # libgammu's word
-    operator: str = ""
-    signal: int | None = None  # percent
-    stored: int = 0  # SMS
-
-    def __str__(self) -> str:
-        return f"SIM open, {network(asdict(self))}, {self.stored} SMS on it"
 
 
 def find(bus: Bus, wanted: str | None, others: Collection[str], dev: Path = Path("/dev")) -> list[str]:
@@ -73,10 +59,13 @@ def find(bus: Bus, wanted: str | None, others: Collection[str], dev: Path = Path
     raise TryAgain("USB", "no stick is in, or the Pi does not see it; try another port, or a powered hub")
 
 
-def look(settings: Config, modem: Settings, tell: Callable[[str], None]) -> Seen:
-    """What is behind a modem's port. The SIM's PIN is tried once, if there is one. Raise HomesimError."""
+def look(settings: Config, modem: Settings, tell: Callable[[str], None]) -> State:
+    """What is behind a modem's port; of a SIM that wants its PIN no more than that.
 
-    def see() -> Seen:
+    The PIN is tried once, if there is one. Raise HomesimError.
+    """
+
+    def see() -> State:
         wait_for_turn(settings, modem.name, tell)
         process.deadline(LIMIT)
         return _see(settings, modem)
@@ -87,17 +76,16 @@ def look(settings: Config, modem: Settings, tell: Callable[[str], None]) -> Seen
         raise TryAgain(modem.device, "the stick stopped answering; pull it out, put it back, and try again") from None
 
 
-def _see(settings: Config, modem: Settings) -> Seen:
+def _see(settings: Config, modem: Settings) -> State:
     stick = Modem(modem)
     sim = stick.probe()
     spool, bus = Spool(settings.paths.state / modem.name), Bus(settings.paths.sysfs)
     match.remember(spool, bus, Path(modem.device), bus.of(Path(modem.device)))
     if sim == "SIM PIN" and modem.pin is None:
-        return Seen(sim)
+        return State(sim)
     stick.open()
     unlock(stick, sim, modem, spool)
-    stored = sum(memory.used for memory in stick.memories().values())
-    return Seen("READY", **asdict(stick.network()), stored=stored)
+    return replace(stick.network(), sim="READY", memories=stick.memories())
 
 
 def wait_for_turn(settings: Config, name: str, tell: Callable[[str], None]) -> None:

@@ -229,7 +229,8 @@ class Wire:
         return octets
 
     def _failure(self, number: int | None) -> TryAgain:
-        return TryAgain(self.path, _REASONS.get(number or 0) or os.strerror(number or 0).lower())
+        fault = "held" if number in (errno.EBUSY, errno.EWOULDBLOCK) else ""
+        return TryAgain(self.path, _REASONS.get(number or 0) or os.strerror(number or 0).lower(), fault=fault)
 
 
 def _unasked(line: str, command: str) -> bool:

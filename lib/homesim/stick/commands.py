@@ -11,31 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from homesim.stick.at import RADIO, Wire, value
+from homesim.stick.driver import Memory, Registration, State
 from homesim.stick.listing import Content, listed, read
 
 MEMORIES = ("SM", "ME")  # SIM and stick; SR holds reports on what was sent from here, and nothing is
 # TS 27.007 7.2 <stat>: home and roaming, also for SMS only, and without CSFB.
 _HOME, _ROAMING = ("1", "6", "9"), ("5", "7", "10")
-_STATES = {"0": "NoNetwork", "2": "RequestingNetwork", "3": "RegistrationDenied", "4": "NetworkStatusUnknown"}
-REGISTERED = ("HomeNetwork", "RoamingNetwork")
-_STATES |= dict.fromkeys(_HOME, "HomeNetwork") | dict.fromkeys(_ROAMING, "RoamingNetwork")
-
-
-@dataclass(frozen=True)
-class Memory:
-    used: int
-    size: int
-
-
-@dataclass(frozen=True)
-class Network:
-    registration: str  # libgammu's words: HomeNetwork, RoamingNetwork, NoNetwork, RequestingNetwork, ...
-    operator: str
-    signal: int | None  # percent
-
-    @property
-    def registered(self) -> bool:
-        return self.registration in REGISTERED
+_STATES = {"0": Registration.NONE, "2": Registration.SEARCHING, "3": Registration.DENIED}
+_STATES |= dict.fromkeys(_HOME, Registration.HOME) | dict.fromkeys(_ROAMING, Registration.ROAMING)
 
 
 @dataclass(frozen=True)
@@ -77,17 +60,17 @@ class Plain:
         """What stands in one of its slots."""
         return read(self.at(f"AT+CMGR={index}"))
 
-    def network(self) -> Network:
+    def network(self) -> State:
         """TS 27.007 7.2, 7.3, 8.5: empty where the stick refuses to say."""
-        found = [_STATES.get(self._registration(name), "") for name in ("CREG", "CGREG", "CEREG")]
-        states = [state for state in found if state] or [""]
+        found = [_STATES.get(self._registration(name)) for name in ("CREG", "CGREG", "CEREG")]
+        states = [state for state in found if state] or [Registration.UNKNOWN]
         operator = re.search(r'"(.*?)"', value(self.at("AT+COPS?"), "+COPS:"))
         level = re.match(r"\d+", value(self.at("AT+CSQ"), "+CSQ:"))
         signal = int(level[0]) if level else 99
-        return Network(
-            next((state for state in states if state in REGISTERED), states[0]),
-            operator[1] if operator else "",
-            None if signal > 31 else round(signal * 100 / 31),
+        return State(
+            registration=next((state for state in states if state.registered), states[0]),
+            operator=operator[1] if operator else "",
+            signal=None if signal > 31 else round(signal * 100 / 31),
         )
 
     def _registration(self, name: str) -> str:

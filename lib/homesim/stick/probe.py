@@ -70,6 +70,6 @@ def _ask(wire: Wire) -> Answer:
     counts = [stick.select(memory) for memory in MEMORIES]
     return Answer(
         sim=stick.sim(),
-        registered=stick.network().registered,
+        registered=stick.network().registration.registered,
         used=sum(count.used for count in counts if count),
     )

@@ -14,7 +14,6 @@ import logging
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import gammu
@@ -22,7 +21,8 @@ import gammu
 from homesim import config
 from homesim.errors import ConfigError, TryAgain
 from homesim.stick.at import Wire, value
-from homesim.stick.commands import MEMORIES, Memory, Network, Plain, radio_on
+from homesim.stick.commands import MEMORIES, Plain, radio_on
+from homesim.stick.driver import Memory, Registration, Slot, State
 from homesim.stick.listing import Content, lists
 
 T = TypeVar("T")
@@ -39,21 +39,19 @@ CALL, INIT = 20.0, 45.0
 # Errors of a port that has gone. After one of these, or after a time-out, libgammu must not be touched again.
 _GONE = (gammu.ERR_DEVICEWRITEERROR, gammu.ERR_DEVICEREADERROR, gammu.ERR_NOTCONNECTED, gammu.ERR_DEVICENOTEXIST)
 
+_REGISTRATIONS = {  # libgammu's words
+    "HomeNetwork": Registration.HOME,
+    "RoamingNetwork": Registration.ROAMING,
+    "RequestingNetwork": Registration.SEARCHING,
+    "RegistrationDenied": Registration.DENIED,
+    "NoNetwork": Registration.NONE,
+}
+
 log = logging.getLogger(__name__)
 
 
 class Stuck(TryAgain):
     """The stick, or libgammu's idea of it, has lost the thread; a new process may find it again."""
-
-
-@dataclass(frozen=True)
-class Stored:
-    """What stands in a slot of the stick: an SMS, as a rule."""
-
-    memory: str  # of MEMORIES
-    index: int  # as in AT+CMGR
-    pdu: str  # hex, the service centre's address first
-    whole: bool = True  # else not all of it could be read, or it is no PDU
 
 
 class Modem:
@@ -115,14 +113,14 @@ class Modem:
         """One try. False when the SIM refuses it, TryAgain when it is not known what it said."""
         if not self._started:
             if (taken := self._plain.enter_pin(pin)) is None:
-                raise TryAgain(self._settings.device, "the SIM takes no PIN now")
+                raise TryAgain(self._settings.device, "the SIM takes no PIN now", fault="pin")
             return taken
         try:
             self._call(self._machine.EnterSecurityCode, "PIN", pin)
         except gammu.ERR_SECURITYERROR:
             return False
         except gammu.GSMError as error:
-            raise TryAgain(self._settings.device, f"the SIM takes no PIN now: {_text(error)}") from None
+            raise TryAgain(self._settings.device, f"the SIM takes no PIN now: {_text(error)}", fault="pin") from None
         return True
 
     def command(self, text: str) -> Sequence[str]:
@@ -159,7 +157,7 @@ class Modem:
         found = {memory: self._select(memory) for memory in MEMORIES}
         return {memory: count for memory, count in found.items() if count}
 
-    def stored(self, memories: dict[str, Memory]) -> list[Stored]:
+    def stored(self, memories: dict[str, Memory]) -> list[Slot]:
         """Everything on the stick, whatever its state and whatever is wrong with it; read again if it is not whole."""
         listed = self._listed() if self._counted else {}
         found = []
@@ -171,10 +169,10 @@ class Modem:
             for index, content in slots.items():
                 again = content if content.whole else self._plain.content(index)
                 if text := again.text or content.text:
-                    found.append(Stored(memory, index, text, again.whole))
+                    found.append(Slot(memory, index, text, again.whole))
         return found
 
-    def delete(self, sms: Stored) -> bool:
+    def delete(self, sms: Slot) -> bool:
         """Free the slot if it still holds this very SMS. False when it does not, or the stick will not say.
 
         What came of it the next list shows: sticks say OK and keep it, or ERROR and have deleted it.
@@ -184,7 +182,7 @@ class Modem:
         self._plain.at(f"AT+CMGD={sms.index}")
         return True
 
-    def holds(self, sms: Stored) -> bool:
+    def holds(self, sms: Slot) -> bool:
         """Whether the slot holds this very SMS, or one that is the same to the octet."""
         if self._selected != sms.memory:
             self._select(sms.memory)
@@ -201,14 +199,15 @@ class Modem:
         size = re.findall(r"\d+", value(self._plain.at("AT+CPBS?"), "+CPBS:"))
         return self._plain.at(f"AT+CPBR=1,{size[-1]}") if size else ()
 
-    def network(self) -> Network:
+    def network(self) -> State:
         """Registration, operator and signal, empty where the stick refuses to say."""
         if not self._started:
             return self._plain.network()
         info = self._ask(self._machine.GetNetworkInfo)
         signal = self._ask(self._machine.GetSignalQuality).get("SignalPercent", -1)
         operator = str(info.get("NetworkName") or info.get("NetworkCode") or "")
-        return Network(str(info.get("State", "")), operator, None if signal < 0 else int(signal))
+        registration = _REGISTRATIONS.get(str(info.get("State")), Registration.UNKNOWN)
+        return State(registration=registration, operator=operator, signal=None if signal < 0 else int(signal))
 
     def _ask(self, function: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         try:

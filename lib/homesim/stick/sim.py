@@ -40,11 +40,12 @@ def unlock(modem: Modem, sim: str, settings: Settings, spool: Spool) -> None:
     elif sim == "SIM PIN":
         _enter(modem, settings, spool)
     elif sim == "SIM PUK":
-        raise ConfigError(settings.device, "the SIM asks for its PUK; put it into a telephone and enter it there")
+        why = "the SIM asks for its PUK; put it into a telephone and enter it there"
+        raise ConfigError(settings.device, why, fault="puk")
     elif sim.endswith("ERROR: 10"):  # TS 27.007 9.2.1: SIM not inserted
-        raise TryAgain(settings.device, "no SIM in the stick, or it has no contact")
+        raise TryAgain(settings.device, "no SIM in the stick, or it has no contact", fault="no-sim")
     else:
-        raise TryAgain(settings.device, f"the SIM is not ready ({sim})")
+        raise TryAgain(settings.device, f"the SIM is not ready ({sim})", fault="no-sim")
 
 
 def refused(settings: Settings, spool: Spool) -> bool:
@@ -67,20 +68,22 @@ def tries_left(ask: Callable[[str], Sequence[str]]) -> int | None:
 def _enter(modem: Modem, settings: Settings, spool: Spool) -> None:
     key = f"modem.{settings.name}.pin"
     if settings.pin is None:
-        raise ConfigError(settings.device, f"the SIM asks for its PIN; set {key}")
+        raise ConfigError(settings.device, f"the SIM asks for its PIN; set {key}", fault="pin")
     if refused(settings, spool):
-        raise ConfigError(settings.device, f"the SIM has refused its PIN, which is not tried again; correct {key}")
+        why = f"the SIM has refused its PIN, which is not tried again; correct {key}"
+        raise ConfigError(settings.device, why, fault="wrong-pin")
     if (left := tries_left(modem.command)) is not None and left <= SPARED:
         raise ConfigError(
             settings.device,
             f"a try of {key} might lock the SIM, {left} are left and kept; put the SIM into a telephone, enter its PIN "
             f"there, correct {key}",
+            fault="pin",
         )
     pin, before = _hash(settings), spool.state(STATE)
     spool.set_state(STATE, before | {pin: _tries(spool, pin) + 1})
     if not modem.enter_pin(settings.pin):
         spool.set_state(STATE, before | {pin: TRIES})
-        raise ConfigError(settings.device, f"the SIM refuses its PIN; correct {key}")
+        raise ConfigError(settings.device, f"the SIM refuses its PIN; correct {key}", fault="wrong-pin")
     spool.set_state(STATE, {})
 
 

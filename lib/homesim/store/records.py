@@ -8,9 +8,8 @@ unions of these, and such dataclasses.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
@@ -19,6 +18,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 T = TypeVar("T")
 
 _DAMAGED: Any = object()
+_LARGE = 1e18  # no number of ours comes near; NaN and the infinities, which JSON takes, are not below it either
 
 
 def read(kind: type[T], octets: bytes) -> T | None:
@@ -39,8 +39,8 @@ def of(kind: type[T], value: object) -> T | None:
 
 
 def to(record: Any) -> dict[str, Any]:
-    """What JSON takes, without fields that hold their default: no record that says nothing is kept."""
-    return {f.name: _plain(v) for f in fields(record) if (v := getattr(record, f.name)) != _default(f)}
+    """What JSON takes."""
+    return {field.name: _plain(getattr(record, field.name)) for field in fields(record)}
 
 
 def _plain(value: Any) -> Any:
@@ -58,17 +58,13 @@ def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
-def _default(field: Field[Any]) -> Any:
-    return field.default_factory() if field.default_factory is not MISSING else field.default
-
-
 def _record(kind: Any, value: object) -> Any:
     if not isinstance(value, dict):
         return _DAMAGED
     found = {}
     for field in fields(kind):
         item = _value(_hints(kind)[field.name], value[field.name]) if field.name in value else _DAMAGED
-        if item is _DAMAGED and _default(field) is MISSING:
+        if item is _DAMAGED and field.default is MISSING and field.default_factory is MISSING:
             return _DAMAGED
         if item is not _DAMAGED:
             found[field.name] = item
@@ -90,8 +86,8 @@ def _value(kind: Any, value: Any) -> Any:
     if is_dataclass(kind):
         return _record(kind, value)
     if kind is float:
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        return value if number else _DAMAGED
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return value if number and abs(value) < _LARGE else _DAMAGED
     if kind is None or kind is NoneType:
         return None if value is None else _DAMAGED
     if issubclass(kind, Enum):

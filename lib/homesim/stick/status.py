@@ -8,65 +8,89 @@ import json
 import logging
 import os
 import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
+from homesim.errors import HomesimError
 from homesim.process import boottime
+from homesim.stick.driver import State
+from homesim.store import records
 
 EVERY = 5.0
-# What is reckoned with.
-_KINDS = {
-    "pid": int, "ends_boottime": float, "stored": int, "hidden": int, "stuck": int, "torn": dict, "call": int,
-    "memories": dict,
-}  # fmt: skip
 
 log = logging.getLogger(__name__)
 
 
-class Status:
-    """The latest known of each field; what a run cannot find out keeps the value of an earlier one.
+@dataclass(frozen=True)
+class Seen(State):
+    """The latest known of each; what a run cannot find out keeps the value of an earlier one.
 
-    modem, pid, started and updated (seconds since the epoch), updated_boottime (CLOCK_BOOTTIME, which no clock jump
-    touches), ends_boottime (when the kernel ends this run), answered and answered_boottime (when the stick last
-    showed its SMS, or health had cured it), sim (TS 27.007 8.3), registration, operator, signal (percent), call
-    (seconds since the call that rings now began, 0: none), memories {NAME: {used, free}}, hidden (SMS that the stick
-    counts and does not list), torn (remains.py), stuck (slots that are not freed, though what is in them was told),
-    reader ("libgammu", or "plain AT" where that does not start), stored (messages taken from it since boot), spool
-    {FOLDER: entries}, error (why the stick does not show its SMS) and error_boottime (since when), telegram (why
-    nothing can be sent); error and telegram are "" when all is well.
+    `..._boottime` is in seconds by CLOCK_BOOTTIME, which no clock jump touches; None: not in this boot.
     """
+
+    modem: str = ""
+    pid: int = 0
+    started: float = 0.0  # seconds since the epoch
+    updated: float = 0.0
+    updated_boottime: float | None = None
+    ends_boottime: float | None = None  # when the kernel ends this run
+    answered: float = 0.0
+    answered_boottime: float | None = None  # when the stick last showed its SMS, or health had cured it
+    reader: str = ""  # "libgammu", or "plain AT" where that does not start
+    call: int = 0  # seconds since the call that rings now began, 0: none
+    hidden: int = 0  # SMS that the stick counts and does not list
+    stuck: int = 0  # slots that are not freed, though what is in them was forwarded
+    torn: dict[str, float | None] = field(default_factory=dict)  # poll/remains
+    stored: int = 0  # messages taken from it since boot
+    spool: dict[str, int] = field(default_factory=dict)  # entries by folder
+    error: str = ""  # why the stick does not show its SMS
+    fault: str = ""  # which fault that is: a key of health/faults
+    error_boottime: float | None = None  # since when
+    telegram: str = ""  # why nothing can be sent
+
+
+class Status:
+    """Writes what a run sees. Any thread may add to it."""
 
     def __init__(self, run: Path, modem: str, limit: float) -> None:
         """`limit`: seconds after which the kernel ends this run."""
         self._path = run / f"{modem}.json"
         self.calls = Memory(run, modem, "calls")  # what rings and has rung
-        self._fields: dict[str, Any] = read(run, modem)
+        self._lock = Lock()
+        self._seen = read(run, modem)
         self._written: tuple[float, object] = (float("-inf"), None)  # when, and with what news
         self.set(modem=modem, pid=os.getpid(), started=time.time(), ends_boottime=boottime() + limit)
 
+    @property
+    def seen(self) -> Seen:
+        return self._seen
+
     def answered(self, stored: int, hidden: int) -> None:
         """The stick has shown its SMS: `stored` more are with us, `hidden` it keeps to itself."""
-        stored += self._fields.get("stored", 0)
-        self.set(answered=time.time(), answered_boottime=boottime(), stored=stored, hidden=hidden, error="")
+        self.set(
+            answered=time.time(), answered_boottime=boottime(), stored=self._seen.stored + stored, hidden=hidden,
+            error="", fault="",
+        )  # fmt: skip
 
-    def failed(self, problem: str) -> None:
+    def failed(self, problem: HomesimError) -> None:
         """The stick does not show its SMS."""
-        self.set(error=problem, error_boottime=boottime())
+        self.set(error=str(problem), fault=problem.fault, error_boottime=boottime())
 
-    def get(self, key: str, default: Any) -> Any:
-        return self._fields.get(key, default)
-
-    def set(self, **fields: object) -> None:
-        self._fields |= fields
+    def set(self, **fields: Any) -> None:
+        with self._lock:
+            self._seen = replace(self._seen, **fields)
 
     def write(self, *, at_once: bool = False) -> None:
         """Write when a failure or the spool has changed, else each EVERY seconds."""
-        news = [self._fields.get(key) for key in ("error", "telegram", "spool")]
+        seen = self._seen
+        news = seen.error, seen.telegram, seen.spool
         at, before = self._written
         if not at_once and news == before and time.monotonic() - at < EVERY:
             return
         self._written = (time.monotonic(), news)
-        _write(self._path, dict(self._fields))  # a copy: another thread sets fields
+        _write(self._path, seen)
 
 
 class Memory:
@@ -92,12 +116,14 @@ def touch(run: Path, modem: str, *, well: bool) -> None:
 
     Nor, when it has left it `well`, that the stick does not answer: poll gets its time to show its SMS.
     """
-    if fields := read(run, modem):
-        _write(run / f"{modem}.json", fields | ({"answered_boottime": boottime()} if well else {}))
+    path = run / f"{modem}.json"
+    if path.exists():
+        seen = read(run, modem)
+        _write(path, replace(seen, answered_boottime=boottime()) if well else seen)
 
 
-def _write(path: Path, fields: dict[str, Any]) -> None:
-    _replace(path, fields | {"updated": time.time(), "updated_boottime": boottime()})
+def _write(path: Path, seen: Seen) -> None:
+    _replace(path, records.to(replace(seen, updated=time.time(), updated_boottime=boottime())))
 
 
 def _replace(path: Path, fields: dict[str, Any]) -> None:
@@ -111,10 +137,12 @@ def _replace(path: Path, fields: dict[str, Any]) -> None:
         log.warning("%s: cannot be written: %s", path, error.strerror)
 
 
-def read(run: Path, modem: str) -> dict[str, Any]:
-    """The status that the last run left, without what is damaged; {} when there is none."""
-    fields = _read(run / f"{modem}.json")
-    return {key: value for key, value in fields.items() if isinstance(value, _KINDS.get(key, object))}
+def read(run: Path, modem: str) -> Seen:
+    """What the last run left, without what is damaged."""
+    try:
+        return records.read(Seen, (run / f"{modem}.json").read_bytes()) or Seen()
+    except OSError:
+        return Seen()
 
 
 def _read(path: Path) -> dict[str, Any]:
