@@ -74,7 +74,7 @@ check:
 
 bench:
 	@tests/prepare bench
-	PYTHONPATH=tests $(PYTHON) tests/bench/main.py --readme README.md
+	PYTHONPATH=tests $(PYTHON) tests/bench/main.py --readme tests/README.md
 
 clean:
 	rm -rf .chroots .vm .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache

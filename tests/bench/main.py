@@ -32,9 +32,9 @@ runs, so the hand-over is measured too. A system that is not installed is said t
 exit codes: 0 the targets of the issue are met; 1 one is missed; 2 usage; 130 Ctrl-C
 
 examples:
-  tests/bench/main.py --readme README.md        the real thing, about 20 minutes
-  tests/bench/main.py --period 20 --minutes 6   shorter: cron's minute and linger are scaled alike
-  tests/bench/main.py --quick                   a smoke test, about a minute
+  tests/bench/main.py --readme tests/README.md  the real thing, about 20 minutes
+  tests/bench/main.py --period 20 --minutes 6        shorter: cron's minute and linger are scaled alike
+  tests/bench/main.py --quick                        a smoke test, about a minute
 """
 
 
