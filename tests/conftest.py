@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every test that runs bin/poll runs it on each libgammu there is: the system's and PyPI's.
+"""What runs homesim runs it with the first Python that has all it needs: the system's, else the one of .venv.
 
-Modules whose subject does not touch libgammu say ONE_LIBGAMMU and run on the first.
+Modules whose subject is what libgammu does say EACH_LIBGAMMU, and run with each: the system's libgammu and PyPI's.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _version(python: str) -> str:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "python" in metafunc.fixturenames:
-        first, *others = pythons()[:1] if getattr(metafunc.module, "ONE_LIBGAMMU", False) else pythons()
+        first, *others = pythons() if getattr(metafunc.module, "EACH_LIBGAMMU", False) else pythons()[:1]
         # The quick suite runs bin/poll on the first libgammu, and reads the corpus through each.
         marks = [] if metafunc.module.__name__.endswith("test_corpus") else [pytest.mark.slow]
         parameters = [first, *(pytest.param(other, marks=marks) for other in others)]

@@ -17,6 +17,7 @@ from homesim.sms.pdu import decode
 from patience import PATIENCE
 from rig import ROOT
 
+EACH_LIBGAMMU = True
 CORPUS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "corpus.json").read_text())
 
 

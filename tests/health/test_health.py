@@ -19,8 +19,6 @@ from emulators.stick.stick import Registration, Sim, Trouble
 from emulators.sysfs.tree import HILINK, STORAGE, Cure
 from homesim.health.diagnosis import FAULTS
 
-ONE_LIBGAMMU = True  # health asks by plain AT
-
 Do = Callable[[Clinic], object]
 
 

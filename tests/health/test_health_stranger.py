@@ -19,7 +19,6 @@ from homesim.health.diagnosis import FAULTS
 from homesim.health.recovery import STEPS
 from patience import PATIENCE
 
-ONE_LIBGAMMU = True  # health asks by plain AT
 UPLINK = "1-1.3"
 
 

@@ -25,7 +25,6 @@ from homesim.health.recovery import STEPS
 from homesim.process import boottime
 from rig import now
 
-ONE_LIBGAMMU = True  # health asks by plain AT
 HAND = "pull the stick out, wait ten seconds and put it back"
 
 

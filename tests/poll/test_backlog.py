@@ -20,7 +20,6 @@ from homesim.store.spool import Entry, Spool
 from patience import PATIENCE, WATCHED
 from rig import Rig, now
 
-ONE_LIBGAMMU = True
 needs_strace = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
 
 

@@ -15,7 +15,6 @@ from poll import steps
 from poll.steps import FileStep
 from rig import Rig, now
 
-ONE_LIBGAMMU = True
 OLD = SEEN_DAYS * 86400 + 10 * 86400
 
 pytestmark = pytest.mark.skipif(bool(steps.strace_fails()), reason=f"strace: {steps.strace_fails()}")

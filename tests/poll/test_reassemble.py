@@ -23,7 +23,6 @@ from patience import PATIENCE, WATCHED
 from poll import steps
 from rig import Rig, now
 
-ONE_LIBGAMMU = True
 CODE = "Your code is 482913"
 YEAR = 365 * 86400.0
 

@@ -15,7 +15,6 @@ from homesim.store.spool import Entry, Spool
 from patience import PATIENCE
 from rig import Rig
 
-ONE_LIBGAMMU = True
 NO_TIME = "FF" * 7
 ALARM = pdus.deliver("Water in the cellar", "ALARM", scts=NO_TIME)
 LONG = pdus.long_sms(["Water in the cellar, ", "and no pump"], "ALARM", reference=3, scts=NO_TIME)

@@ -15,7 +15,6 @@ from emulators.botapi.server import Fault
 from patience import PATIENCE
 from rig import ROOT, Rig, now
 
-ONE_LIBGAMMU = True
 BAD, BAD_TOO = "<script>", "<script>too"
 REFUSAL = server.refusal(400, "Bad Request: MESSAGE_ODD")
 

@@ -14,7 +14,6 @@ from emulators.stick.stick import PtyPort, Stick, Trouble
 from patience import PATIENCE
 from rig import ROOT, Rig, now
 
-ONE_LIBGAMMU = True
 STARTS = 2  # of one run: the second is for answers that are out of step
 LINGER = "10.7"  # a rest of it was rounded up, once for each start
 OTHER = 5550002

@@ -15,6 +15,7 @@ from homesim.process import boottime
 from poll.test_poll import CODE, _on_a_terminal
 from rig import Rig, now
 
+EACH_LIBGAMMU = True
 REFUSED = [("PORTSEL", "ERROR"), ("CURC", "ERROR"), ("PORTSEL", "COMMAND NOT SUPPORT"), ("CFUN=1", "+CME ERROR: 14")]
 
 

@@ -14,6 +14,7 @@ from emulators.stick.stick import Trouble, headed, instead, torn
 from homesim.stick.listing import Content, listed, read
 from rig import Rig
 
+EACH_LIBGAMMU = True
 TEXT = "every character of this"
 SMS = pdus.deliver(TEXT)
 RSSI, BOOT = "^RSSI:19", "^BOOT:35323129,0,0,0,26"

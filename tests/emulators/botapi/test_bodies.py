@@ -22,7 +22,6 @@ from emulators.stick.stick import Sim
 from rig import Rig, now
 from setup.test_setup import at_terminal, code, device, unlinked
 
-ONE_LIBGAMMU = True
 TOPIC = 9
 METHODS = {"getMe", "getUpdates", "getChat", "sendChatAction", "sendMessage"}
 
