@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The README's table of faults, from what tests/test_health.py sees of each: run this to write it anew."""
+"""The table of faults in health's page, from what test_health.py sees of each: run this to write it anew."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-README = ROOT / "README.md"
+PAGE = ROOT / "lib" / "homesim" / "health" / "README.md"
 PLACE = re.compile(r"(?<=<!-- faults -->\n).*?(?=<!-- /faults -->)", re.DOTALL)
 EVERY = 5  # minutes from one check to the next
 
@@ -30,4 +30,4 @@ def table() -> str:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT / "lib"))
-    README.write_text(PLACE.sub(lambda _: table(), README.read_text()))
+    PAGE.write_text(PLACE.sub(lambda _: table(), PAGE.read_text()))

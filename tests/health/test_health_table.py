@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The README's table of faults is what the tests see, and there is a test for each fault that there is."""
+"""The table of faults in health's page is what the tests see, and there is a test for each fault that there is."""
 
 from __future__ import annotations
 
 import pytest
 
-from health.fault_table import PLACE, README, table
+from health.fault_table import PAGE, PLACE, table
 from health.test_health import CASES, Case
 from homesim.health.diagnosis import FAULTS
 from homesim.health.recovery import STEPS
@@ -14,8 +14,8 @@ from homesim.health.recovery import STEPS
 ELSEWHERE = {"several", "off", "poll", "held", "telegram", "no-port", "call", "refused"}
 
 
-def test_the_readme_has_it() -> None:
-    [there] = PLACE.findall(README.read_text())
+def test_the_page_has_it() -> None:
+    [there] = PLACE.findall(PAGE.read_text())
     assert there == table(), "run python tests/health/fault_table.py"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The README is true: its commands, its help text, its messages, its files."""
+"""The pages are true: their commands, help texts, options, tables, links."""
 
 from __future__ import annotations
 
@@ -15,39 +15,80 @@ from homesim.doctor.troubles import TROUBLES
 from patience import PATIENCE
 from rig import ROOT, Rig
 
-README = (ROOT / "README.md").read_text()
-SHELL = re.findall(r"^( *)```sh\n(.*?)^ *```$", README, re.MULTILINE | re.DOTALL)
-COMMANDS = [line.strip() for _, block in SHELL for line in block.splitlines()]
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text()
+    for path in (ROOT / "README.md", *(p for d in ("lib", "udev", "tests") for p in (ROOT / d).rglob("README.md")))
+}
+README = PAGES["README.md"]
+HELP = {
+    "poll": README,
+    "health": PAGES["lib/homesim/health/README.md"],
+    "setup": PAGES["lib/homesim/setup/README.md"],
+    "doctor": PAGES["lib/homesim/doctor/README.md"],
+}
 
 
-@pytest.mark.parametrize("program", ["poll", "health"])
-def test_the_help_is_the_program_s(python: str, program: str) -> None:
-    [block] = re.findall(rf"^```\n(usage: homesim-{program}.*?)^```$", README, re.MULTILINE | re.DOTALL)
+def commands(page: str) -> list[str]:
+    """Each line of its ```sh blocks."""
+    blocks = re.findall(r"^( *)```sh\n(.*?)^\1```$", page, re.MULTILINE | re.DOTALL)
+    return [line.strip() for _, block in blocks for line in block.splitlines()]
+
+
+def named(page: str) -> str:
+    """Its commands, and what it names in `...`, a line each."""
+    return "\n".join([*commands(page), *re.findall(r"`([^`\n]+)`", page)])
+
+
+def help_of(python: str, program: str) -> str:
     environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
     command = [python, "-B", str(ROOT / "bin" / program), "--help"]
-    shown = subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
-    assert shown.split() == block.split()
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
 
 
-def test_every_make_target_it_names_is_there() -> None:
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 250  # what only some want to know has a page of its own
+
+
+@pytest.mark.parametrize("program", HELP)
+def test_the_help_is_the_program_s(python: str, program: str) -> None:
+    [block] = re.findall(rf"^```\n(usage: homesim-{program}.*?)^```$", HELP[program], re.MULTILINE | re.DOTALL)
+    assert help_of(python, program).split() == block.split()
+
+
+@pytest.mark.parametrize("program", HELP)
+def test_every_option_they_name_is_there(python: str, program: str) -> None:
+    lines = re.findall(rf"homesim-{program} (.*)", "\n".join(map(named, PAGES.values())))
+    assert set(re.findall(r"--[a-z-]+", " ".join(lines))) <= set(re.findall(r"--[a-z-]+", help_of(python, program)))
+
+
+def test_every_make_target_they_name_is_there() -> None:
     rules = re.findall(r"^([a-z -]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     targets = {target for rule in rules for target in rule.split()}
-    named = set(re.findall(r"make ([a-z]+(?:-[a-z]+)*)", README))
-    assert named - {"a"} <= targets
+    assert set(re.findall(r"\bmake ([a-z-]+)", "\n".join(map(named, PAGES.values())))) <= targets
 
 
-def test_every_file_it_links_is_there() -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_it_links_is_there(page: str) -> None:
+    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", PAGES[page]):
+        file, _, heading = link.partition("#")
+        path = (ROOT / page).parent / file if file else ROOT / page
+        assert path.exists(), link
+        assert not heading or heading in _anchors(path.read_text()), link
 
 
-def test_its_troubles_are_doctor_s() -> None:
+def _anchors(page: str) -> list[str]:
+    """What GitHub makes of its headings."""
+    headings = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+
+def test_the_troubles_are_doctor_s() -> None:
     """The table between the marks is TROUBLES, {names} in capitals. To renew it, take what this shows."""
     rows = [["at", "what is wrong", "cure"], ["---"] * 3, *TROUBLES.values()]
     rows = [[cell.replace("|", "\\|") for cell in row] for row in rows]
     table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
     table = re.sub(r"\{(\w+)\}", lambda name: name[1].upper(), table)
-    assert README.split("<!-- troubles -->\n")[1].split("<!-- /troubles -->")[0] == table
+    assert HELP["doctor"].split("<!-- troubles -->\n")[1].split("<!-- /troubles -->")[0] == table
 
 
 @pytest.mark.slow
@@ -60,27 +101,38 @@ def test_the_demo_runs_twice_in_a_row(python: str) -> None:
         assert "none left on the stick" in shown.stdout
 
 
-# What needs the Internet, a person or a stick. tests/install/chroot_install.py does the first for real.
-NOT_HERE = (
+# What needs the Internet, a person, or what others made. tests/install/chroot_install.py does the first for real.
+NOT_HERE = {
     "sudo apt update && sudo apt install -y git make",
     "git clone ADDRESS-OF-THIS-PAGE homesim && cd homesim",
     "sudo homesim-setup",
     "sudo nano /etc/homesim/config.toml",
-)
-HELD_ELSEWHERE = (
+    "sudo systemctl disable --now gammu-smsd",
+    "sudo crontab -e",
+    "sudo rm -f /gammu.sh /reset.sh /etc/udev/999-*.rules",
+}
+HELD_ELSEWHERE = {
     "make demo",  # the test above
     "make test",  # this run
-    "make test-vm",  # its own run
-    "make test-vm SUITE=trixie",
-    "sudo homesim-doctor",  # test_doctor.py
-)
+    "sudo homesim-doctor",  # doctor/test_doctor.py
+    "sudo homesim-health --force-reset",  # health/test_health_runs.py, vm/test_plug.py
+    "sudo homesim-setup --token-file token.txt --chat-id 123456789",  # setup/test_setup.py, vm/test_plug.py
+    "sudo udevadm control --reload && sudo udevadm trigger -s usb -s tty --action=change",  # what lib/install.sh does
+}
+
+
+def test_every_command_is_run_or_said_not_to_be() -> None:
+    """The README's are run below; another page's may be one of these."""
+    everywhere = {command for page in PAGES.values() for command in commands(page)}
+    assert everywhere - set(commands(README)) <= NOT_HERE | HELD_ELSEWHERE
+    assert everywhere >= NOT_HERE | HELD_ELSEWHERE
 
 
 def test_the_steps_on_the_pi_install_a_copy_that_runs(python: str, tmp_path: Path) -> None:
     """The README's own commands, in a folder instead of /, without sudo."""
-    steps = [command for command in COMMANDS if command not in (*NOT_HERE, *HELD_ELSEWHERE)]
-    assert len(COMMANDS) == len(steps) + len(NOT_HERE) + len(HELD_ELSEWHERE)
-    for step in steps:
+    for step in commands(README):
+        if step in NOT_HERE | HELD_ELSEWHERE:
+            continue
         command = step.removeprefix("git pull && ").removeprefix("sudo ")
         if command.startswith("make "):
             command += f" -s DESTDIR={tmp_path} CONFIRM=yes"

@@ -89,15 +89,6 @@ def left_alone(rig: Rig) -> Iterator[None]:
     assert list(rig.folder.glob(".config*")) == []
 
 
-def test_the_help_in_the_readme_is_the_program_s(python: str) -> None:
-    readme = (ROOT / "README.md").read_text()
-    [block] = re.findall(r"^```\n(usage: homesim-setup.*?)^```$", readme, re.MULTILINE | re.DOTALL)
-    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
-    run = [python, "-B", str(BIN / "setup"), "--help"]
-    shown = subprocess.run(run, capture_output=True, text=True, env=environment, check=True).stdout
-    assert shown.split() == block.split()
-
-
 class TestAtTheTerminal:
     def test_from_a_fresh_install_to_a_real_sms(self, python: str) -> None:
         with Rig(python, pin="1234") as rig, at_terminal(unlinked(rig), "--device", device(rig)) as terminal:
