@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 import pdus
 from emulators.botapi.rules import finish_message, read_message
 from homesim.chat import render
-from homesim.chat.render import LIMIT, Draft, Entity
+from homesim.chat.post import Draft, Entity
+from homesim.chat.render import LIMIT
 from homesim.chat.telegram import _parameters
 from homesim.sms import message, otp
 
@@ -211,7 +212,7 @@ def test_a_possible_repeat_is_cut_at_the_same_places(what: message.Message) -> N
 @SETTINGS
 @given(texts, notes, st.sampled_from([(), ("1234",), ("1234", "123456")]))
 def test_an_alert_fits(text: str, more: list[str], copy: tuple[str, ...]) -> None:
-    drafts = render.render_alert(text, MODEM, more, copy)
+    drafts = render.render(message.own(text, copy), MODEM, more)
     assert all(render.units(draft.text) <= LIMIT for draft in drafts)
     assert "".join(map(body, drafts)) == render.clean(text)
     assert [draft.copy for draft in drafts] == [copy, *(() for _ in drafts[1:])]
@@ -238,7 +239,7 @@ def test_no_sender_passes_for_us(what: message.Message) -> None:
 def test_a_text_cannot_fake_a_message_of_ours(alone: bool) -> None:
     """Bold are the senders, and no text is: so it is in a packed message too."""
     [fake] = render.render(message.Message("sms", "homesim", None, FAKE), MODEM)
-    [alert] = render.render_alert("The stick stopped answering.", MODEM)
+    [alert] = render.render(message.own("The stick stopped answering."), MODEM)
     draft = fake if alone else render.pack([fake, alert])
     assert pieces(draft, "bold") == ["homesim", *([] if alone else [render.OURS])]
     assert pieces(alert, "bold") == [render.OURS]

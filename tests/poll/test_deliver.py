@@ -26,7 +26,8 @@ from homesim import config
 from homesim.chat import telegram
 from homesim.chat.destination import MAX_WAIT
 from homesim.errors import ConfigError, HomesimError, TryAgain
-from homesim.poll.deliver import ALONE, Delivery
+from homesim.poll.backlog import ALONE
+from homesim.poll.deliver import Delivery
 from homesim.sms import message
 from homesim.store.spool import Entry, Spool
 from rig import now

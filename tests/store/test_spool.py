@@ -369,12 +369,17 @@ def test_a_damaged_file_stops_nothing(several: list[Entry], content: bytes, data
 WRONG = [
     {"pdus": "0791"},
     {"pdus": {"a": 1}},
+    {"alert": 5},
+    {"alert": ""},
+    {"pdus": [5]},
+    {"copy": ["12"]},
+    {"received": 1.0},
+]
+ODD = [
     {"pdus": ["00"], "received": "yesterday"},
     {"pdus": ["00"], "told": "x"},
-    {"alert": 5},
-    {"alert": "x", "copy": "12"},
-    {"alert": "x", "copy": [12]},
-    {"pdus": [5]},
+    {"pdus": ["00"], "copy": "12"},
+    {"pdus": ["00"], "copy": [12]},
     {"pdus": ["00"], "name": "other"},
     {"pdus": ["00"], "more": 1},
 ]
@@ -387,6 +392,13 @@ def test_what_is_json_but_no_entry_is_damaged(fields: dict[str, object], tmp_pat
     (tmp_path / "new" / "20261122T000000Z-1.json").write_text(json.dumps(fields))
     assert not list(spool.entries("new"))
     assert spool.count("failed") == 1
+
+
+@pytest.mark.parametrize("fields", ODD, ids=json.dumps)
+def test_a_message_is_read_whatever_stands_beside_it(fields: dict[str, object], tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    (tmp_path / "new" / "20261122T000000Z-1.json").write_text(json.dumps(fields))
+    assert list(spool.entries("new")) == [Entry("20261122T000000Z-1", ("00",))]
 
 
 @pytest.mark.parametrize("bad", ["/proc/self/mem", "folder"])

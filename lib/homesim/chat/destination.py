@@ -10,21 +10,34 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from homesim import config
-from homesim.chat.post import Answer, Outcome
-from homesim.chat.render import Draft
+from homesim.chat.post import Answer, Draft, Outcome
 from homesim.store.spool import Spool
 
 if TYPE_CHECKING:
     from homesim.chat.telegram import Bot
 
+NOT_BEFORE, MOVED = "not-before", "chat"
 MAX_WAIT = 4 * 3600.0  # seconds: no not-before is believed beyond this, the clock may have jumped
 BURST, PACE = 3, 1.05  # messages at once, seconds a message: Telegram wants one a second in a chat, not strictly
 LATE = 5.0  # seconds after the end of a run's time until which a request may begin: what is under way ends with it
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class NotBefore:
+    time: float  # seconds since the epoch
+    since: float
+
+
+def current(spool: Spool, configured: int) -> int:
+    """The id of the chat now."""
+    moved = spool.load(dict[str, int], MOVED) or {}
+    return moved.get("to", configured) if moved.get("from") == configured else configured
 
 
 class Chat:
@@ -37,20 +50,16 @@ class Chat:
         self._telegram = telegram
         self._modem = modem
         self._configured, self._topic = telegram.chat(modem)
-        self._id = self._configured
+        self._id = current(spool, self._configured)
         self._recent: list[float] = []
         self._bot: Bot | None = None
-        moved = spool.state("chat")
-        to = moved.get("to")
-        if moved.get("from") == self._id and isinstance(to, int):
-            self._id = to
 
     def send(self, draft: Draft) -> Answer:
         """Send it, with the cures that need nobody: a new chat id, no topic."""
         answer = self._try(draft)
         if answer.outcome is Outcome.MIGRATED:
             log.warning("%s: the chat's id is %d now; put it into the configuration", self._modem.name, answer.chat_id)
-            self._spool.set_state("chat", {"from": self._configured, "to": answer.chat_id})
+            self._spool.save(MOVED, {"from": self._configured, "to": answer.chat_id})
             self._id = answer.chat_id
             answer = self._try(draft)
         if answer.outcome is Outcome.NO_TOPIC:
@@ -65,10 +74,9 @@ class Chat:
 
     def pause(self) -> float:
         """Seconds that Telegram still wants to be left alone."""
-        state = self._spool.state("not-before")
-        until, since, now = state.get("time"), state.get("since"), time.time()
-        if isinstance(until, int | float) and isinstance(since, int | float) and since <= now < until:
-            return min(until - now, MAX_WAIT)
+        asked, now = self._spool.load(NotBefore, NOT_BEFORE), time.time()
+        if asked and asked.since <= now < asked.time:
+            return min(asked.time - now, MAX_WAIT)
         return 0.0  # over, or the clock was set back
 
     def _try(self, draft: Draft) -> Answer:
@@ -87,7 +95,7 @@ class Chat:
         answer = question(self._bot)
         if answer.retry_after:
             until = time.time() + min(answer.retry_after, MAX_WAIT)
-            self._spool.set_state("not-before", {"time": until, "since": time.time()})
+            self._spool.save(NOT_BEFORE, NotBefore(until, time.time()))
         return answer
 
     def _pace(self) -> float:

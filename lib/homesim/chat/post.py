@@ -1,10 +1,31 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What became of one message that was given to Telegram. Pure."""
+"""What is given to Telegram, and what became of it. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+
+
+@dataclass(frozen=True)
+class Entity:
+    """Bot API MessageEntity."""
+
+    type: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One sendMessage: its text, its entities, and what its buttons copy."""
+
+    text: str
+    entities: tuple[Entity, ...] = ()
+    copy: tuple[str, ...] = ()
+
+    def plain(self) -> Draft:
+        return Draft(self.text)
 
 
 class Outcome(Enum):

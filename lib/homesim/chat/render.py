@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 
+from homesim.chat.post import Draft, Entity
 from homesim.sms import otp
-from homesim.sms.message import Message
+from homesim.sms.message import OWN, Message
 
 LIMIT = 4096  # UTF-16 units of one message, Bot API sendMessage
 
@@ -43,27 +44,6 @@ _CLEAN |= dict.fromkeys((12, 13, 8232, 8233), "\n")
 _CLEAN |= dict.fromkeys(range(8234, 8239), "")
 
 
-@dataclass(frozen=True)
-class Entity:
-    """Bot API MessageEntity."""
-
-    type: str
-    offset: int
-    length: int
-
-
-@dataclass(frozen=True)
-class Draft:
-    """One sendMessage: its text, its entities, and what its buttons copy."""
-
-    text: str
-    entities: tuple[Entity, ...] = ()
-    copy: tuple[str, ...] = ()
-
-    def plain(self) -> Draft:
-        return Draft(self.text)
-
-
 def units(text: str) -> int:
     """Length in UTF-16 code units."""
     return len(text) + sum(character > "\uffff" for character in text)
@@ -74,19 +54,16 @@ def clean(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def render(message: Message, modem: str, notes: Iterable[str] = (), *, told: bool = False) -> list[Draft]:
-    """The drafts of one SMS, more than one when it is too long; `told`: other parts of it were forwarded before."""
-    sender = " ".join(clean(message.sender).replace(MARK, " ").split()) or "(no sender)"
+def render(message: Message, modem: str, notes: Iterable[str] = ()) -> list[Draft]:
+    """The drafts of one message, more than one when it is too long. The buttons of our own words are the first's."""
     text = clean(message.text)
+    if message.kind == OWN:
+        first, *more = _split(OURS, text, " · ".join([modem, *notes]), None)
+        return [replace(first, copy=message.copy), *more]
+    sender = " ".join(clean(message.sender).replace(MARK, " ").split()) or "(no sender)"
     code = otp.find(text) if message.kind in ("sms", "silent") else None
-    footer = " · ".join([modem, _time(message.time), *_special(message, told=told), *notes])
+    footer = " · ".join([modem, _time(message.time), *_special(message), *notes])
     return _split(sender, text if text.strip() else "(empty)", footer, code)
-
-
-def render_alert(text: str, modem: str, notes: Iterable[str] = (), copy: tuple[str, ...] = ()) -> list[Draft]:
-    """The drafts of a message of our own; the first has the buttons."""
-    first, *more = _split(OURS, clean(text), " · ".join([modem, *notes]), None)
-    return [replace(first, copy=copy), *more]
 
 
 def pack(drafts: Sequence[Draft]) -> Draft:
@@ -105,17 +82,17 @@ def _time(time: datetime | None) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S %Z}" if time else "no valid time"
 
 
-def _special(message: Message, *, told: bool) -> Iterator[str]:
+def _special(message: Message) -> Iterator[str]:
     if message.kind in _SPECIAL:
         yield _SPECIAL[message.kind]
     if message.flash:
         yield "flash"
-    if message.missing and told:
+    if message.missing and message.continues:
         came = sorted({*range(1, message.total + 1)}.difference(message.missing))
         yield f"incomplete: part {_first_few(came)} of {message.total} came later"
     elif message.missing:
         yield f"incomplete: part {_first_few(message.missing)} of {message.total} is missing"
-    elif told:
+    elif message.continues:
         yield "complete now"
 
 
@@ -130,19 +107,15 @@ def _split(sender: str, text: str, footer: str, code: otp.Code | None) -> list[D
     cuts = [0, *_cuts(text, room, code), len(text)]
     drafts = []
     for number, (start, end) in enumerate(pairwise(cuts), 1):
-        inside = code is not None and start <= code.start and code.end <= end
+        inside = code if code and start <= code.start and code.end <= end else None
+        begin, behind = (inside.start, inside.end) if inside else (end, end)
         count = f" ({number}/{len(cuts) - 1})" if len(cuts) > 2 else ""
-        pieces = [(sender, "bold"), (f"{count}\n", "")]
-        if inside and code is not None:
-            pieces += [
-                (text[start : code.start], ""),
-                (text[code.start : code.end], "code"),
-                (text[code.end : end], ""),
-            ]
-        else:
-            pieces += [(text[start:end], "")]
-        pieces += [("\n", ""), (footer, "italic")]
-        drafts.append(_draft(pieces, (code.value,) if inside and code is not None else ()))
+        pieces = [
+            (sender, "bold"), (f"{count}\n", ""),
+            (text[start:begin], ""), (text[begin:behind], "code"), (text[behind:end], ""),
+            ("\n", ""), (footer, "italic"),
+        ]  # fmt: skip
+        drafts.append(_draft(pieces, (inside.value,) if inside else ()))
     return drafts
 
 

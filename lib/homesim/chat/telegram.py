@@ -20,8 +20,7 @@ import requests
 from requests import exceptions
 from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError
 
-from homesim.chat.post import Answer, Outcome
-from homesim.chat.render import Draft
+from homesim.chat.post import Answer, Draft, Outcome
 from homesim.config import Telegram
 from homesim.errors import ConfigError, TryAgain
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from homesim.chat.destination import current
 from homesim.config import Modem, Telegram
 from homesim.doctor.troubles import Finding, bad, good
 from homesim.errors import HomesimError
@@ -80,10 +81,7 @@ def bot(telegram: Telegram) -> Iterator[Finding]:
 def chat(telegram: Telegram, modem: Modem, state: Path) -> Iterator[Finding]:
     """getChat, then sendChatAction: "is typing" needs the same right as a message, and leaves nothing."""
     chat_id, topic_id = telegram.chat(modem)
-    where: dict[str, Any] = {"chat_id": chat_id}
-    moved = Spool(state / modem.name, read_only=True).state("chat")  # delivery.py
-    if moved.get("from") == where["chat_id"]:
-        where["chat_id"] = moved.get("to")
+    where: dict[str, Any] = {"chat_id": current(Spool(state / modem.name, read_only=True), chat_id)}
     if reason := _refused(telegram, "getChat", **where):
         yield bad("chat" if reason.startswith("HTTP 4") else "telegram", reason=reason)
         return

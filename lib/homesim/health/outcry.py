@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 from homesim.chat.post import Outcome
-from homesim.chat.render import render_alert
+from homesim.chat.render import render
 from homesim.config import Config, Modem
 from homesim.errors import TryAgain
+from homesim.sms import message
 
 WORDS = "The disk takes nothing, so SMS stay on the stick and are not forwarded. Run homesim-doctor. It says: "
 
@@ -23,7 +24,7 @@ def outcry(settings: Config, modem: Modem, error: TryAgain) -> None:
         mark.touch(mode=0o600, exist_ok=False)
     except OSError:  # said already, or the run folder takes nothing either: rather never than each five minutes
         return
-    [draft] = render_alert(f"{WORDS}{error}", modem.name)
+    [draft] = render(message.own(f"{WORDS}{error}"), modem.name)
     telegram = settings.telegram
     if Bot(telegram).send(draft, *telegram.chat(modem)).outcome not in (Outcome.SENT, Outcome.AMBIGUOUS):
         mark.unlink(missing_ok=True)

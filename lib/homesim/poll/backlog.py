@@ -1,26 +1,51 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What waits for Telegram, in the order of sending. One message costs the same whether ten wait or 10,000.
+"""What waits for Telegram, and what of it goes next. One message costs the same whether ten wait or 10,000.
+
+    a fresh code, alone  ->  the others in their order, packed when they are many  ->  suspects, alone
 
 The names say the order. A file is opened when its turn comes, or when it is young enough to hold a fresh code, and
 then once in a run. new/ is listed when this process has put something there, and now and then for what others have:
 health, or a person's `mv`.
+
+Suspects have failed while the way to Telegram was open: something in between does not let them through.
+
+    suspects       name -> how often, when last (seconds since the epoch), how long it waits from then on (seconds)
+
+Each failure doubles the wait, and what took long waits long: a code that comes while one of them waits for its
+time-out waits with it. What failed once the next run tries as it comes. PACK stands for messages that are packed into
+one: where only those fail, because they are large, none are packed for a while. Losing this file costs a try each.
 """
 
 from __future__ import annotations
 
 import time
-from bisect import insort
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import islice, takewhile
+from typing import NamedTuple
 
-from homesim.chat.render import Draft
-from homesim.poll.batch import Letter, fresh
-from homesim.store.entry import Entry, order
+from homesim.chat.post import Draft
+from homesim.poll.batch import FRESH, Letter, pack
+from homesim.sms.message import stamp
+from homesim.store.entry import Entry, Place, place
 from homesim.store.spool import Spool
 
 LIST = 3.0  # seconds between looks at new/ for what others put there
 LOOK = 1.0  # seconds that are spent on finding codes before a message goes out
+ALONE = 3  # up to so many waiting messages go out one by one, more are packed
+STATE = "suspects"
+PACK = "pack"
+LEAST, MOST = 1.0, 3600.0  # seconds that a suspect waits
 
-_Order = tuple[bool, str, float, str]
+
+class Suspect(NamedTuple):
+    faults: int
+    at: float
+    wait: float
+
+    @property
+    def due(self) -> bool:
+        return not 0 <= time.time() - self.at < self.wait  # or the clock was set back
 
 
 class Backlog:
@@ -29,76 +54,99 @@ class Backlog:
     def __init__(self, spool: Spool, render: Callable[[Entry], Sequence[Draft]]) -> None:
         self._spool = spool
         self._render = render
-        self._order: dict[str, _Order] = {}  # of all that wait, sorted by it
+        self._places: dict[str, Place] = {}  # of all that wait, sorted by it
         self._letters: dict[str, Letter] = {}  # what has been read of them
-        self._young: list[_Order] = []  # may hold a fresh code, not looked at yet
-        self._codes: list[_Order] = []  # hold one
         self._puts, self._listed = -1, 0.0
+        kept = spool.load(dict[str, tuple[float, ...]], STATE) or {}
+        self._suspects = {
+            name: Suspect(int(values[0]), values[1], values[2] if values[0] > 1 else 0.0)
+            for name, values in kept.items()
+            if len(values) == 3
+        }
 
-    def __len__(self) -> int:
-        return len(self._order)
+    def next(self, *, only_code: bool) -> list[Letter]:
+        """What goes out in the next message; [] when nothing does now."""
+        self._refresh()
+        if code := self._fresh_code():
+            return [code]
+        if only_code:
+            return []
+        suspects = self.suspects()
+        many = len(self._places) - len(suspects) > ALONE and self._due(PACK)
+        others = self._read(name for name in list(self._places) if name not in self._suspects)
+        due = self._read(name for name in suspects if self._due(name))
+        return pack(others if many else islice(others, 1)) or list(islice(due, 1))
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._order
+    def suspects(self) -> list[str]:
+        """Those that wait, the least suspect first."""
+        names = [name for name in self._suspects if name in self._places]
+        return sorted(names, key=lambda name: (self._suspects[name].faults, name))
 
-    def __iter__(self) -> Iterator[Letter]:
-        for name in list(self._order):
-            if letter := self.letter(name):
-                yield letter
+    def fault(self, names: Sequence[str], took: float) -> None:
+        """They failed, after so many seconds. What failed in a pack is tried alone, without a wait of its own."""
+        if len(names) > 1:
+            self.part(names)
+        name = PACK if len(names) > 1 else names[0]
+        faults = self._suspects[name].faults + 1 if name in self._suspects else 1
+        cost = took if faults > 1 or name == PACK else 0.0  # the first failure may have been a lost connection's
+        wait = min(MOST, (LEAST + cost) * 2.0 ** min(faults - 1, 12))
+        self._suspects[name] = Suspect(faults, time.time(), wait)
+        self._save()
 
-    def refresh(self) -> None:
-        """Learn what has come, and what others have taken away."""
-        now = time.monotonic()
-        if self._order and self._puts == self._spool.puts and now - self._listed < LIST:
-            return
-        self._puts, self._listed = self._spool.puts, now
-        names = self._spool.names("new")
-        if self._order.keys() == set(names):
-            return
-        known, found = self._order, []
-        for name in names:
-            if place := known.get(name):
-                found.append(place)
-            elif (received := self._spool.received(name)) is not None:
-                found.append(order(name, received))
-                if _young(found[-1]):
-                    insort(self._young, found[-1])
-        self._order = {place[-1]: place for place in sorted(found)}
-        self._letters = {name: letter for name, letter in self._letters.items() if name in self._order}
+    def part(self, names: Sequence[str]) -> None:
+        """They do not go in a pack again."""
+        self._suspects |= dict.fromkeys(names, Suspect(1, time.time(), 0.0))
+        self._save()
 
-    def letter(self, name: str) -> Letter | None:
-        """A message that waits; None when it does not wait any more."""
-        if name not in self._letters:
-            if name not in self._order:
-                return None
-            entry = None if self._cleared(name) else self._spool.read("new", name)
-            if entry is None:
-                del self._order[name]
-                return None
-            self._letters[name] = Letter(entry, self._render(entry))
-        return self._letters[name]
-
-    def urgent(self, aside: Callable[[str], bool]) -> Letter | None:
-        """The first fresh code but for those `aside`. Who has many to look at begins with what came last."""
-        until = time.monotonic() + LOOK
-        while self._young and time.monotonic() < until:
-            place = self._young.pop()
-            if (letter := self.letter(place[-1])) and letter.code:
-                insort(self._codes, place)
-        self._codes = [place for place in self._codes if place[-1] in self._order and _young(place)]
-        name = next((name for *_, name in self._codes if not aside(name)), None)
-        return self.letter(name) if name else None
-
-    def anew(self, names: Sequence[str]) -> None:
+    def render_anew(self, names: Sequence[str]) -> None:
         """What they look like has changed."""
         for name in names:
             self._letters.pop(name, None)
 
     def drop(self, names: Sequence[str]) -> None:
-        """They wait no more."""
-        self.anew(names)
+        """They wait no more: what may have failed before has got through, or is set aside."""
+        self.render_anew(names)
         for name in names:
-            self._order.pop(name, None)
+            self._places.pop(name, None)
+        if self._suspects.keys() & (known := {*names, *[PACK] * (len(names) > 1)}):
+            self._suspects = {name: suspect for name, suspect in self._suspects.items() if name not in known}
+            self._save()
+
+    def _refresh(self) -> None:
+        """Learn what has come, and what others have taken away."""
+        now = time.monotonic()
+        if self._places and self._puts == self._spool.puts and now - self._listed < LIST:
+            return
+        self._puts, self._listed = self._spool.puts, now
+        names = self._spool.names("new")
+        if self._places.keys() != set(names):
+            found = (self._places.get(name) or self._place(name) for name in names)
+            self._places = {place.name: place for place in sorted(filter(None, found))}
+            self._letters = {name: letter for name, letter in self._letters.items() if name in self._places}
+
+    def _place(self, name: str) -> Place | None:
+        received = self._spool.received(name)
+        return None if received is None else place(name, received)
+
+    def _fresh_code(self) -> Letter | None:
+        """The first of them, of no suspect. Who has many to look at begins with what came last."""
+        until, oldest = time.monotonic() + LOOK, stamp(datetime.fromtimestamp(time.time() - FRESH, UTC))
+        sms = (place for place in reversed(self._places.values()) if not place.own)
+        young = takewhile(lambda place: place.second > oldest, sms)
+        names = [place.name for place in young if place.name not in self._suspects]
+        seen = [*takewhile(lambda _: time.monotonic() < until, self._read(names))]
+        return next((letter for letter in reversed(seen) if letter.urgent), None)
+
+    def _read(self, names: Iterable[str]) -> Iterator[Letter]:
+        """Those of them that still wait."""
+        for name in names:
+            if name not in self._letters:
+                entry = None if self._cleared(name) else self._spool.read("new", name)
+                if entry is None:
+                    self._places.pop(name, None)
+                    continue
+                self._letters[name] = Letter(entry, self._render(entry))
+            yield self._letters[name]
 
     def _cleared(self, name: str) -> bool:
         """A run was killed between marking it as sent and removing it."""
@@ -107,8 +155,11 @@ class Backlog:
             return True
         return False
 
+    def _due(self, name: str) -> bool:
+        return name not in self._suspects or self._suspects[name].due
 
-def _young(place: _Order) -> bool:
-    """Whether a code in it would be fresh."""
-    own, _, received, name = place
-    return not own and fresh(name, received)
+    def _save(self) -> None:
+        """But for those that are gone."""
+        kept = {name: of for name, of in self._suspects.items() if name == PACK or name in self._places}
+        self._suspects = kept
+        self._spool.save(STATE, kept)

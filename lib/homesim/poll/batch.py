@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from homesim.chat import render
-from homesim.chat.render import Draft
+from homesim.chat.post import Draft
 from homesim.store.entry import Entry, moment
 
 ENTITIES = 100  # Telegram shows no more of one message's
@@ -27,34 +27,21 @@ class Letter:
         return self.entry.name
 
     @property
-    def code(self) -> bool:
-        """Whether it is an SMS with a one-time code."""
-        return not self.entry.alert and self._buttons
-
-    @property
     def urgent(self) -> bool:
-        """Whether its buttons are of use now; when it is packed it has none."""
-        return self._buttons and fresh(self.name, self.entry.received)
-
-    @property
-    def _buttons(self) -> bool:
-        return any(draft.copy for draft in self.drafts)
+        """Whether it has buttons that are of use now; when it is packed it has none."""
+        buttons = any(draft.copy for draft in self.drafts)
+        return buttons and time.time() - moment(self.name, self.entry.received) < FRESH
 
 
-def fresh(name: str, received: float) -> bool:
-    """Whether a code in a message of this name would still be of use."""
-    return time.time() - moment(name, received) < FRESH
-
-
-def pack(letters: Iterable[Letter], apart: Container[str]) -> list[Letter]:
-    """As many as fit into one message, at least one; `apart` names those that go alone."""
+def pack(letters: Iterable[Letter]) -> list[Letter]:
+    """As many as fit into one message, at least one. What is long or urgent goes alone."""
     batch: list[Letter] = []
     length = entities = 0
     for letter in letters:
         first, *more = letter.drafts
         length += render.units(first.text) + 2
         entities += len(first.entities)
-        alone = more or letter.name in apart or letter.urgent
+        alone = more or letter.urgent
         if batch and (alone or length > render.LIMIT or entities > ENTITIES):
             break
         batch.append(letter)

@@ -6,17 +6,17 @@ from __future__ import annotations
 import time
 
 from homesim import process
-from homesim.chat import render
+from homesim.chat.render import render
 from homesim.config import Config
 from homesim.config import Modem as Settings
 from homesim.errors import EXIT_OK, TryAgain
 from homesim.poll.residence import Residence
 from homesim.program import tell
-from homesim.sms import message, pdu
-from homesim.sms.concat import Part, gather
+from homesim.sms.concat import gather
+from homesim.sms.message import Message
 from homesim.stick.driver import Slot
 from homesim.stick.serial import Modem
-from homesim.store.entry import order
+from homesim.store.entry import Entry, place
 from homesim.store.spool import Spool
 
 LIMIT = 90.0  # seconds after which the kernel ends it
@@ -26,25 +26,24 @@ def dry_run(settings: Config, modem: Settings) -> int:
     process.deadline(LIMIT)
     spool = Spool(settings.paths.state / modem.name, read_only=True)
     waiting = [entry for entry in spool.entries("new") if not spool.sent(entry.name)]
-    for entry in sorted(waiting, key=lambda entry: order(entry.name, entry.received)):
-        alert = render.render_alert(entry.alert, modem.name, copy=entry.copy) if entry.alert else []
-        _show(f"waits in {spool.root}/new", alert or _drafts(entry.pdus, modem, told=entry.told))
+    for entry in sorted(waiting, key=lambda entry: place(entry.name, entry.received)):
+        _show(f"waits in {spool.root}/new", entry.message(), modem)
     if not process.ModemLock(settings.paths.run, modem.name).take(wait=0):
         tell(f"{modem.name}: another run holds the lock, so the stick is not read")
         return EXIT_OK
     found = _on_stick(modem)
     residence = Residence(spool)
-    named = {residence.name(stored): stored.pdu for stored in found}
-    fresh = {name: text for name, text in named.items() if not spool.known(name)}
-    parts = [Part(e.name, e.pdus[0], e.received) for e in spool.entries("parts") if e.pdus]
-    for name, text in fresh.items():
-        if (part := pdu.decode(text).part) and part.total > 1:
-            parts.append(Part(name, text, time.time()))
+    on_stick = {(name := residence.name(one)): Entry(name, (one.pdu,), received=time.time()) for one in found}
+    parts = [part for entry in spool.entries("parts") if (part := entry.part())]
+    for entry in on_stick.values():
+        if spool.known(entry.name):
+            continue
+        if (part := entry.part()) and part.total > 1:
+            parts.append(part)
         else:
-            _show("is on the stick", _drafts((text,), modem))
+            _show("is on the stick", entry.message(), modem)
     for group in gather(parts):
-        state = "is complete" if group.complete else "waits for its missing parts"
-        _show(state, _drafts(tuple(part.pdu for part in group.parts), modem))
+        _show("is complete" if group.complete else "waits for its missing parts", group.message(), modem)
     tell(f"{modem.name}: {len(found)} SMS on the stick, {len(waiting)} in the spool; nothing was changed")
     return EXIT_OK
 
@@ -58,11 +57,7 @@ def _on_stick(settings: Settings) -> list[Slot]:
     return modem.stored(modem.memories())
 
 
-def _drafts(pdus: tuple[str, ...], modem: Settings, *, told: bool = False) -> list[render.Draft]:
-    return render.render(message.read(pdus), modem.name, told=told)
-
-
-def _show(state: str, drafts: list[render.Draft]) -> None:
-    for draft in drafts:
+def _show(state: str, message: Message, modem: Settings) -> None:
+    for draft in render(message, modem.name):
         buttons = [f"[ Copy {copied} ]" for copied in draft.copy]
         tell(f"--- {state}", *draft.text.split("\n"), *buttons, "")

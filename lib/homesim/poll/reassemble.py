@@ -49,8 +49,8 @@ class Joining:
     def add(self, entry: Entry) -> None:
         """A part that has just been stored."""
         with self._lock:
-            if self._unread is not None:  # else it will be found with the others
-                self._take_up(_part(entry))
+            if self._unread is not None and (part := entry.part()):  # else it will be found with the others
+                self._take_up(part)
 
     def step(self) -> bool:
         """Do what there is to do, for a slice of time. True when there is something new to send."""
@@ -65,10 +65,11 @@ class Joining:
             return made
 
     def _begin(self) -> None:
-        for name, parts in self._spool.state("telling").items():  # a run was killed while it told them
-            if self._spool.known(name) and isinstance(parts, list):
-                self._set_told([part for part in map(self._load, map(str, parts)) if part])
-        self._spool.set_state("telling", {})
+        telling = self._spool.load(dict[str, tuple[str, ...]], "telling") or {}
+        for name, parts in telling.items():  # a run was killed while it told them
+            if self._spool.known(name):
+                self._set_told([part for part in map(self._load, parts) if part])
+        self._spool.save("telling", None)
         names = self._spool.names("parts")
         self._unread, self._excess = names[-MOST:], names[:-MOST][::-1]
 
@@ -108,7 +109,7 @@ class Joining:
 
     def _load(self, name: str) -> Part | None:
         entry = self._spool.read("parts", name)
-        return _part(entry) if entry and entry.pdus else None
+        return entry.part() if entry else None
 
     def _take_up(self, part: Part) -> Key:
         if part.received > time.time():  # the clock was set back: its time would come as much too late
@@ -174,12 +175,12 @@ class Joining:
         if not groups:
             return False
         fresh = {f"{_name(new)}-incomplete": (new, told) for new, told in map(_untold, groups)}
-        self._spool.set_state("telling", {name: [part.name for part in new] for name, (new, _) in fresh.items()})
+        self._spool.save("telling", {name: tuple(part.name for part in new) for name, (new, _) in fresh.items()})
         for name, (new, told) in fresh.items():
             if not self._spool.known(name):
                 self._spool.put("new", Entry(name, _pdus(new), received=time.time(), told=told))
             self._set_told(new)
-        self._spool.set_state("telling", {})
+        self._spool.save("telling", None)
         return True
 
     def _set_told(self, parts: Iterable[Part]) -> None:
@@ -194,9 +195,8 @@ class Joining:
 
     def _settle(self, parts: Sequence[Part]) -> None:
         """They need nothing more: all are marked before the first is removed."""
-        self._spool.mark(*[part.name for part in parts])
+        self._spool.done(*[part.name for part in parts], folder="parts")
         for part in parts:
-            self._spool.remove("parts", part.name)
             self._forget(part.name)
 
 
@@ -230,10 +230,6 @@ def _untold(parts: Sequence[Part]) -> tuple[Sequence[Part], bool]:
     """Those that have not been told, and whether others have."""
     new = [part for part in parts if not part.told]
     return new, len(new) < len(parts)
-
-
-def _part(entry: Entry) -> Part:
-    return Part(entry.name, entry.pdus[0], entry.received, entry.told)
 
 
 def _pdus(parts: Sequence[Part]) -> tuple[str, ...]:

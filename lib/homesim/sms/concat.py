@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from homesim.sms.message import Message, read
 from homesim.sms.pdu import Sms, decode
 
 NEAR = 120.0  # seconds between neighbouring parts of one message
@@ -67,6 +68,10 @@ class Group:
     copies: tuple[Part, ...]  # of some of them, which the network sent again under another time
     complete: bool
     certain: bool  # complete, and all its parts are near in time
+
+    def message(self) -> Message:
+        """What they say together."""
+        return read([part.pdu for part in self.parts])
 
 
 _Members = dict[int, Part]  # by part number, in the order of their times

@@ -12,19 +12,27 @@ from itertools import count, groupby, takewhile
 from homesim.sms import indication, pdu, wap
 
 GAP = "[…]"
+OWN = "own"
 
 
 @dataclass(frozen=True)
 class Message:
     """One message as its reader gets it."""
 
-    kind: str  # pdu.Kind, "mms" or "push"
+    kind: str  # pdu.Kind, "mms", "push" or OWN
     sender: str
     time: datetime | None
     text: str
     flash: bool = False
     missing: tuple[int, ...] = ()  # numbers of the parts that are not there
     total: int = 1
+    continues: bool = False  # other parts of it were forwarded before
+    copy: tuple[str, ...] = ()  # what the buttons of our own words copy
+
+
+def own(text: str, copy: tuple[str, ...] = ()) -> Message:
+    """Words of our own: an alert, or a call."""
+    return Message(OWN, "", None, text, copy=copy)
 
 
 def name(pdus: Iterable[str]) -> str:

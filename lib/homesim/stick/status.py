@@ -16,7 +16,7 @@ from typing import Any
 from homesim.errors import HomesimError
 from homesim.process import boottime
 from homesim.stick.driver import State
-from homesim.store import records
+from homesim.store import files, records
 
 EVERY = 5.0
 
@@ -127,12 +127,8 @@ def _write(path: Path, seen: Seen) -> None:
 
 
 def _replace(path: Path, fields: dict[str, Any]) -> None:
-    temporary = path.with_name(f"{path.name}.tmp")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            json.dump(fields, file, indent=1)
-        os.replace(temporary, path)
+        files.replace(path, json.dumps(fields, indent=1), path.with_name(f"{path.name}.tmp"))
     except OSError as error:  # no reason to leave an SMS on the stick
         log.warning("%s: cannot be written: %s", path, error.strerror)
 

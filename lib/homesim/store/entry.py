@@ -1,29 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One message as it is kept: what its file holds, and what its name says without opening it. Pure."""
+"""One message as it is kept: what its file holds, what it says, and what its name tells without opening it. Pure."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import NamedTuple
+
+from homesim.sms import message
+from homesim.sms.concat import Part
+from homesim.sms.message import Message
+from homesim.store import records
 
 FILE = re.compile(r"[^.#][^/]*(?<!\.json)\.json")
-
-_KINDS: dict[str, tuple[type, ...]] = {
-    "pdus": (list,),
-    "alert": (str,),
-    "received": (int, float),
-    "told": (bool,),
-    "reason": (str,),
-    "copy": (list,),
-}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One message as it is kept: the PDUs as the stick gave them, or an alert's text."""
+    """One message as it is kept: the PDUs as the stick gave them, or an alert's text. Its keys are its file's."""
 
     name: str
     pdus: tuple[str, ...] = ()
@@ -32,6 +29,29 @@ class Entry:
     told: bool = False  # parts/: forwarded in an incomplete message; new/: it completes such a one
     reason: str = ""  # failed/: what Telegram said
     copy: tuple[str, ...] = ()  # what an alert's buttons copy
+
+    def message(self) -> Message:
+        """What it says, whatever it is kept as."""
+        if self.alert:
+            return message.own(self.alert, self.copy)
+        return replace(message.read(self.pdus), continues=self.told)
+
+    def part(self) -> Part | None:
+        """What may be joined with others; None when it is no SMS by its PDU."""
+        return Part(self.name, self.pdus[0], self.received, self.told) if self.pdus else None
+
+
+class Place(NamedTuple):
+    """Sort by this to send: what is our own after the SMS, by second, in a second as it came."""
+
+    own: bool
+    second: str  # as names begin
+    received: float
+    name: str
+
+
+def place(name: str, received: float) -> Place:
+    return Place(own(name), name.partition("-")[0], received, name)
 
 
 def own(name: str) -> bool:
@@ -47,23 +67,13 @@ def moment(name: str, received: float) -> float:
     return received
 
 
-def order(name: str, received: float) -> tuple[bool, str, float, str]:
-    """Sort by this to send: what is our own after the SMS, by second, in a second as it came."""
-    return own(name), name.partition("-")[0], received, name
-
-
 def content(entry: Entry) -> str:
     """What its file holds."""
-    document = {key: value for key, value in asdict(entry).items() if value and key != "name"}
+    document = {key: value for key, value in records.to(entry).items() if value and key != "name"}
     return json.dumps(document, indent=1) + "\n"
 
 
-def parse(name: str, content: bytes) -> Entry:
-    """Raise LookupError, ValueError or AttributeError when this is no entry."""
-    fields = json.loads(content)
-    if not all(isinstance(value, _KINDS[key]) for key, value in fields.items()):
-        raise ValueError("no entry")
-    entry = Entry(name=name, **{**fields, **{key: tuple(fields.get(key, ())) for key in ("pdus", "copy")}})
-    if not (entry.pdus or entry.alert) or not all(isinstance(text, str) for text in (*entry.pdus, *entry.copy)):
-        raise ValueError("no message in it")
-    return entry
+def parse(name: str, content: bytes) -> Entry | None:
+    """None when there is no message in it."""
+    entry = records.of(Entry, {**(records.read(dict, content) or {}), "name": name})
+    return entry if entry and (entry.pdus or entry.alert) else None

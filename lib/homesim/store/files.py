@@ -12,21 +12,27 @@ from pathlib import Path
 from homesim.errors import TryAgain, reason
 
 
-def write(path: Path, text: str, temporary: Path) -> None:
-    """When this returns the file survives a power cut. `temporary` is in the same file system. Raise TryAgain."""
-    with writing(path):
-        try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with open(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(descriptor)
-            os.rename(temporary, path)
-            sync(path.parent)
-        except OSError:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
+def replace(path: Path, text: str, temporary: Path | None = None) -> None:
+    """When this returns the file survives a power cut; it is 0600, its owner the old one's.
+
+    `temporary` is in the same file system; without one it is in the file's own folder. Raise OSError.
+    """
+    temporary = temporary or path.with_name(f".{path.name}.new")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with open(descriptor, "w", encoding="utf-8", newline="") as file:
+            os.fchmod(descriptor, 0o600)  # one that was left may be another's
+            with contextlib.suppress(FileNotFoundError):
+                os.fchown(descriptor, path.stat().st_uid, path.stat().st_gid)
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        os.rename(temporary, path)
+        sync(path.parent)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def sync(folder: Path) -> None:
@@ -40,16 +46,12 @@ def sync(folder: Path) -> None:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """What the disk refuses in here is TryAgain."""
+    """What the spool's disk refuses in here is TryAgain."""
     try:
         yield path
     except OSError as error:
-        raise unwritable(path, error) from None
-
-
-def unwritable(path: Path, error: OSError) -> TryAgain:
-    room = "" if isinstance(error, PermissionError) else "; SMS stay on the stick until there is room to write"
-    return TryAgain(shown(path), f"{reason(error)}{room}")
+        room = "" if isinstance(error, PermissionError) else "; SMS stay on the stick until there is room to write"
+        raise TryAgain(shown(path), f"{reason(error)}{room}") from None
 
 
 def shown(path: Path) -> str:

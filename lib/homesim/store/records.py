@@ -30,27 +30,24 @@ def read(kind: type[T], octets: bytes) -> T | None:
 
 
 def of(kind: type[T], value: object) -> T | None:
-    """The record in what JSON gives. A field that is missing or damaged has its default; without one there is none.
+    """The record, or what else a field of one may be, in what JSON gives.
 
+    A field that is missing or damaged has its default; without one there is no record.
     Keys that are not known are left out: another version may have written them.
     """
-    found = _record(kind, value)
+    found = _value(kind, value)
     return None if found is _DAMAGED else found
 
 
-def to(record: Any) -> dict[str, Any]:
+def to(value: Any) -> Any:
     """What JSON takes."""
-    return {field.name: _plain(getattr(record, field.name)) for field in fields(record)}
-
-
-def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
-        return to(value)
+        return {field.name: to(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+        return {key: to(item) for key, item in value.items()}
+    return [to(item) for item in value] if isinstance(value, tuple) else value
 
 
 @cache

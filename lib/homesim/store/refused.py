@@ -9,11 +9,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from homesim.sms.message import stamp
 from homesim.store.entry import own
 from homesim.store.spool import Entry, Spool
 
 STATE = "refused"
+
+
+@dataclass(frozen=True)
+class Refused:
+    told: tuple[str, ...] = ()
 
 
 def lying(spool: Spool) -> list[str]:
@@ -23,24 +31,22 @@ def lying(spool: Spool) -> list[str]:
 
 def told(spool: Spool, names: Sequence[str]) -> None:
     """The owner knows of these too."""
-    now = {*_told(spool), *names}
-    spool.set_state(STATE, {"told": [name for name in lying(spool) if name in now]})
+    known = {*_told(spool), *names}
+    names = tuple(name for name in lying(spool) if name in known)
+    spool.save(STATE, Refused(names) if names else None)
 
 
 def tell(spool: Spool) -> None:
     """Put an alert into the spool when there is something that was not told."""
-    names = lying(spool)
-    if news := sorted(set(names) - _told(spool)):
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        name = f"{stamp}-{len(news)}-refused-alert"
+    if news := sorted({*lying(spool)}.difference(_told(spool))):
         text = (
             f"{len(news)} SMS cannot be forwarded: Telegram refused what is in them, or their files are damaged. They "
             "are kept on the Raspberry Pi; homesim-doctor says where, and how to try again."
         )
+        name = f"{stamp(datetime.now(UTC))}-{len(news)}-refused-alert"
         spool.put("new", Entry(name, alert=text, received=time.time()))
         told(spool, news)
 
 
-def _told(spool: Spool) -> set[str]:
-    names = spool.state(STATE).get("told")
-    return set(map(str, names)) if isinstance(names, list) else set()
+def _told(spool: Spool) -> Sequence[str]:
+    return (spool.load(Refused, STATE) or Refused()).told

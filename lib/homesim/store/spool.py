@@ -20,15 +20,29 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from math import inf
 from pathlib import Path
+from typing import Any, TypeVar
 
 from homesim.errors import TryAgain, reason
+from homesim.store import files, records
 from homesim.store.entry import FILE, content, parse
 from homesim.store.entry import Entry as Entry
-from homesim.store.files import shown, sync, unwritable, write, writing
+from homesim.store.files import shown, sync, writing
+
+T = TypeVar("T")
 
 SEEN_DAYS = 30
-_FOLDERS = ("tmp", "parts", "new", "failed", "seen")
+# Each folder, what it holds, and days after which that is forgotten. A mark is an empty file: its name is all.
+_FOLDERS = {
+    "tmp": ("what is being written", 1.0),
+    "parts": ("entries", inf),
+    "new": ("entries", inf),
+    "failed": ("entries", inf),
+    "seen": ("marks", SEEN_DAYS),
+}
+_ENTRIES = [folder for folder, (what, _) in _FOLDERS.items() if what == "entries"]
+_MARKS = [folder for folder, (what, _) in _FOLDERS.items() if what == "marks"]
 
 SETTLED = 2.0  # seconds: a folder that changed no later may change again without another mtime (ext4 counts seconds)
 
@@ -45,13 +59,9 @@ class Spool:
         self._counts: dict[str, tuple[float, int]] = {}  # a folder's mtime, and how many entries it had then
         self.puts = 0  # into new/, through this object: who waits for news need not list it
         for folder in () if read_only else ("", *_FOLDERS):
-            try:
+            with writing(root / folder), contextlib.suppress(FileExistsError):
                 (root / folder).mkdir(mode=0o700, parents=True)
                 sync(root.parent if folder == "" else root)
-            except FileExistsError:
-                pass
-            except OSError as error:
-                raise unwritable(root / folder, error) from None
 
     def put(self, folder: str, entry: Entry) -> None:
         """Keep an entry. When this returns it survives a power cut. Raise TryAgain when it cannot be kept."""
@@ -72,16 +82,17 @@ class Spool:
         """An entry; None when it is gone or cannot be read. What is damaged is set aside in failed/, and logged."""
         file = f"{name}.json"
         try:
-            return parse(name, (self.root / folder / file).read_bytes())
+            entry = parse(name, (self.root / folder / file).read_bytes())
         except FileNotFoundError:
-            pass
+            return None
         except OSError as error:
             if file not in self._unreadable:
                 log.error("%s: %s; left where it is", shown(self.root / folder / file), error.strerror)
             self._unreadable.add(file)
-        except (LookupError, ValueError, AttributeError):
+            return None
+        if entry is None:
             self._set_aside(folder, file)
-        return None
+        return entry
 
     def received(self, name: str) -> float | None:
         """When an entry came into new/, without opening it: its mtime; None when it is gone."""
@@ -92,9 +103,7 @@ class Spool:
 
     def known(self, name: str) -> bool:
         """Whether this message is kept here or was forwarded in the last SEEN_DAYS."""
-        return self.sent(name) or any(
-            (self.root / folder / f"{name}.json").exists() for folder in ("new", "parts", "failed")
-        )
+        return self.sent(name) or any((self.root / folder / f"{name}.json").exists() for folder in _ENTRIES)
 
     def sent(self, name: str) -> bool:
         return (self.root / "seen" / name).exists()
@@ -108,7 +117,7 @@ class Spool:
 
     def sync(self) -> None:
         """Make durable what is in the folders, whoever wrote it."""
-        for folder in ("parts", "new", "seen", "failed"):
+        for folder in (*_ENTRIES, *_MARKS):
             with writing(self.root / folder) as path:
                 sync(path)
 
@@ -124,24 +133,28 @@ class Spool:
         with writing(self.root / folder / f"{name}.json") as path:
             path.unlink(missing_ok=True)
 
-    def done(self, *names: str) -> None:
-        """Telegram has them."""
+    def done(self, *names: str, folder: str = "new") -> None:
+        """They need nothing more, as Telegram has them: all are marked before the first is removed."""
         self.mark(*names)
         for name in names:
-            self.remove("new", name)
+            self.remove(folder, name)
 
     def fail(self, entry: Entry, reason: str) -> None:
         """Telegram will never take it as it is."""
-        self.put("failed", replace(entry, reason=reason))
-        self.remove("new", entry.name)
+        self.move("new", "failed", replace(entry, reason=reason))
+
+    def move(self, source: str, target: str, entry: Entry) -> None:
+        """An entry goes on, as it is now: nothing is removed that is not durable where it goes."""
+        self.put(target, entry)
+        self.remove(source, entry.name)
 
     def names(self, folder: str) -> list[str]:
         """Of the entries in a folder, sorted, what was damaged with them; of the marks in seen/."""
-        files = self._files(folder)
-        if folder != "seen":
-            files = [file.partition(".damaged-in-")[0] for file in files]
-            files = [file.removesuffix(".json") for file in files if FILE.fullmatch(file)]
-        return sorted(files)
+        found = self._files(folder)
+        if folder not in _MARKS:
+            found = [file.partition(".damaged-in-")[0] for file in found]
+            found = [file.removesuffix(".json") for file in found if FILE.fullmatch(file)]
+        return sorted(found)
 
     def _files(self, folder: str) -> list[str]:
         try:
@@ -173,33 +186,40 @@ class Spool:
         age = time.time() - min(times, default=time.time())
         return len(times), min(max(0.0, age), time.clock_gettime(time.CLOCK_BOOTTIME))
 
-    def state(self, key: str) -> dict[str, object]:
-        """A small piece of state, {} when there is none or it is damaged."""
+    def load(self, kind: type[T], key: str) -> T | None:
+        """A small fact, as a `kind` (records.py); None when there is none or it is damaged."""
         try:
-            value = json.loads((self.root / key).read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return value if isinstance(value, dict) else {}
+            return records.read(kind, (self.root / key).read_bytes())
+        except OSError:
+            return None
 
-    def set_state(self, key: str, value: dict[str, object]) -> None:
-        if value:
+    def save(self, key: str, fact: object) -> None:
+        """Keep a small fact; one that says nothing is removed."""
+        if value := records.to(fact):
             self._write(self.root / key, json.dumps(value) + "\n")
         elif (self.root / key).exists():
             with writing(self.root / key) as path:
                 path.unlink()
                 sync(self.root)
 
+    def state(self, key: str) -> dict[str, Any]:
+        return self.load(dict, key) or {}
+
+    def set_state(self, key: str, value: dict[str, object]) -> None:
+        self.save(key, value)
+
     def sweep(self, now: float) -> None:
         """Forget what is too old to come again, and what a killed run left half written."""
-        for folder, days in (("seen", SEEN_DAYS), ("tmp", 1)):
+        for folder, (_, days) in _FOLDERS.items():
             with writing(self.root / folder) as path:
-                for file in os.scandir(path):
+                for file in os.scandir(path) if days < inf else ():
                     with contextlib.suppress(FileNotFoundError):
                         if file.stat().st_mtime < now - days * 86400:
                             os.unlink(file.path)
 
     def _write(self, path: Path, text: str) -> None:
-        write(path, text, self.root / "tmp" / f"{path.name}.{os.getpid()}")
+        with writing(path):
+            files.replace(path, text, self.root / "tmp" / f"{path.name}.{os.getpid()}")
 
     def _set_aside(self, folder: str, file: str) -> None:
         if self._read_only:
