@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 
@@ -65,6 +66,12 @@ def test_a_wing_imports_what_the_page_says() -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_each_thing_outside_has_one_door(module: str) -> None:
     assert {package for package in imported(module)[1] if ALONE.get(package, module) != module} == set()
+
+
+def test_what_is_not_the_stick_runs_without_libgammu() -> None:
+    rooms = "homesim.chat.telegram, homesim.poll.deliver, homesim.poll.fetch"
+    code = f"import sys; sys.path.insert(0, {str(LIB.parent)!r}); sys.modules['gammu'] = None; import {rooms}"
+    subprocess.run([sys.executable, "-B", "-c", code], check=True)
 
 
 def test_there_is_no_circle() -> None:

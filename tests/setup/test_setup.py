@@ -25,6 +25,7 @@ from emulators.stick.stick import Registration, Sim, Trouble
 from emulators.sysfs.tree import SysfsTree
 from homesim import config
 from homesim.chat.telegram import Bot
+from homesim.chat.updates import Updates
 from homesim.errors import ConfigError, TryAgain
 from homesim.setup import link, ports
 from homesim.setup.configfile import Draft
@@ -656,27 +657,27 @@ class TestTheFile:
 
 class TestLate:
     @pytest.fixture
-    def bot(self) -> Iterator[tuple[BotApi, Bot]]:
+    def bot(self, tmp_path: Path) -> Iterator[tuple[BotApi, Updates]]:
         with BotApi() as api:
             text = f'[telegram]\ntoken = "{api.token}"\nchat_id = 1\n[modem.home]\ndevice = "/dev/sms"\n'
             telegram = config.parse(text, Path("config.toml")).telegram
-            yield api, Bot(replace(telegram, api_url=api.url))
+            yield api, Updates(Bot(replace(telegram, api_url=api.url)), tmp_path)
 
-    def test_a_code_that_comes_late_is_refused(self, bot: tuple[BotApi, Bot]) -> None:
+    def test_a_code_that_comes_late_is_refused(self, bot: tuple[BotApi, Updates]) -> None:
         """Opened in time, it would be taken; the answer that holds it comes after the end."""
-        api, client = bot
+        api, updates = bot
         api.order(api_faults.honest(), api_faults.slow(1.2))
 
         def opened(shown: link.Link) -> None:
             api.user_says(5550001, f"/start {shown.private.partition('=')[2]}")
 
         with pytest.raises(TryAgain, match="nobody has opened it in time"):
-            link.link(client, "homesim_test_bot", opened, within=1)
-        assert link.link(client, "homesim_test_bot", opened, within=30).id == 5550001
+            link.link(updates, "homesim_test_bot", opened, within=1)
+        assert link.link(updates, "homesim_test_bot", opened, within=30).id == 5550001
         assert link.WITHIN == 600
 
-    def test_what_was_written_before_is_skipped(self, bot: tuple[BotApi, Bot]) -> None:
-        api, client = bot
+    def test_what_was_written_before_is_skipped(self, bot: tuple[BotApi, Updates]) -> None:
+        api, updates = bot
         for _ in range(150):
             api.user_says(666, "hello")
         api.user_says(666, "x" * 4096)
@@ -684,17 +685,16 @@ class TestLate:
         def show(shown: link.Link) -> None:
             api.user_says(1, f"/start {shown.private[-22:]}")
 
-        assert link.link(client, "bot", show, 30).id == 1
-        assert len([request for request in api.requests if request.method == "getUpdates"]) == 2
+        assert link.link(updates, "bot", show, 30).id == 1
 
-    def test_the_largest_message_is_read(self, bot: tuple[BotApi, Bot]) -> None:
-        api, client = bot
+    def test_the_largest_message_is_read(self, bot: tuple[BotApi, Updates]) -> None:
+        api, updates = bot
 
         def show(shown: link.Link) -> None:
             api.user_says(666, "\U0001f600" * 8192)  # with another one quoted in it
             api.user_says(1, f"/start {shown.private[-22:]}")
 
-        assert link.link(client, "bot", show, 30).id == 1
+        assert link.link(updates, "bot", show, 30).id == 1
 
 
 def plug(folder: Path, place: str, tty: str = "", *, classes: str = "ff") -> None:

@@ -25,7 +25,7 @@ from homesim.config import Telegram
 from homesim.errors import ConfigError, TryAgain
 
 CONNECT, READ, PROBE = 5.0, 30.0, 10.0  # seconds; PROBE: to read what a question is answered that anybody may ask
-MOST = 1 << 18  # octets of an answer: an update may hold two messages of 4096 characters at 12 octets each
+MOST = 1 << 20  # octets of an answer: ten updates, each of two messages of 4096 characters at 12 octets
 
 # 400s that no change of the message can cure (Bot API server source and reports; in lower case).
 _CHAT_REFUSED = (

@@ -12,14 +12,17 @@ import re
 import time
 from collections import Counter
 from threading import Event
+from typing import TYPE_CHECKING
 
 from homesim.poll.reassemble import Joining
 from homesim.poll.remains import Remains
 from homesim.poll.residence import Residence, untimed
 from homesim.sms import message, pdu
 from homesim.stick.driver import Memory, Slot
-from homesim.stick.serial import Modem
 from homesim.store.spool import Entry, Spool
+
+if TYPE_CHECKING:
+    from homesim.stick.serial import Modem
 
 _CMTI = re.compile(r'\+C[MD][TS]I: ?"(\w+)", ?(\d+)')
 TRIES = 2  # to delete one SMS in one run

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from homesim.chat.telegram import Bot
+from homesim.chat.updates import Updates
 from homesim.errors import ConfigError, TryAgain
 
 WITHIN = 600.0  # seconds
@@ -49,43 +50,24 @@ def username(bot: Bot) -> str:
     return name
 
 
-def link(bot: Bot, name: str, show: Callable[[Link], None], within: float = WITHIN) -> Chat:
+def link(updates: Updates, name: str, show: Callable[[Link], None], within: float = WITHIN) -> Chat:
     """The chat in which somebody has opened the link that `show` shows. Raise TryAgain when nobody does in time."""
     private, group = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
-    offset = _after_last(bot)
+    updates.read(0)  # who else reads them is found out before
     end = time.monotonic() + within
     address = f"https://t.me/{name}"
     show(Link(f"{address}?start={private}", f"{address}?startgroup={group}", f"/start@{name} {group}"))
     while (left := end - time.monotonic()) > 0:
         wait = max(1, min(POLL, int(left)))
         try:
-            updates = _updates(bot, offset, wait)
+            found = updates.read(wait)
         except TryAgain:  # a link that is shown must not die of a hiccup
             time.sleep(min(PAUSE, left))
             continue
-        for update in updates if time.monotonic() < end else ():
-            offset = update["update_id"] + 1
+        for update in found if time.monotonic() < end else ():
             if chat := _chat(update, private, group):
                 return chat
     raise TryAgain("the link", "nobody has opened it in time; run homesim-setup again for a new one")
-
-
-def _after_last(bot: Bot) -> int:
-    """The offset that skips what was written before."""
-    return max((update["update_id"] + 1 for update in _updates(bot, -1, 0)), default=0)
-
-
-def _updates(bot: Bot, offset: int, wait: int) -> list[dict[str, Any]]:
-    """getUpdates: what is older than `offset` is confirmed, and gone; -1 is the last one."""
-    try:
-        updates = bot.ask("getUpdates", wait=wait, offset=offset, limit=1, timeout=wait, allowed_updates=["message"])
-    except TryAgain as error:
-        if "HTTP 409 " in str(error):  # a webhook, or another getUpdates
-            raise ConfigError(error, "another program reads this bot's messages; get homesim its own bot") from None
-        raise
-    if not isinstance(updates, list):
-        raise TryAgain("Telegram", "the answer is not Telegram's")
-    return [update for update in updates if isinstance(update, dict) and isinstance(update.get("update_id"), int)]
 
 
 def _chat(update: dict[str, Any], private: str, group: str) -> Chat | None:

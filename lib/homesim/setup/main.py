@@ -18,6 +18,7 @@ from typing import NoReturn
 from homesim import __version__, config, process, program
 from homesim.chat.render import OURS
 from homesim.chat.telegram import Bot
+from homesim.chat.updates import Updates
 from homesim.errors import EXIT_OK, ConfigError, TryAgain, UsageError
 from homesim.program import tell
 from homesim.setup import arrival, link, ports, prompt
@@ -180,7 +181,7 @@ class _Setup:
             known = own or self._draft.settings.telegram.chat_id
             if not self._draft.fresh and prompt.yes(f"SMS go to the chat {known}. Keep it?", default=True):
                 return
-            chat, topic = _link(bot, username)
+            chat, topic = _link(bot, username, self._draft.settings.paths.run)
         if own is None:
             self._draft.change("telegram", chat_id=chat, topic_id=topic)
         elif topic is None:
@@ -207,11 +208,11 @@ class _Setup:
             tell(f"But there is no {CRON} yet: sudo make install (or crontab.example) has cron start it.")
 
 
-def _link(bot: Bot, username: str) -> tuple[int, int | None]:
+def _link(bot: Bot, username: str, run: Path) -> tuple[int, int | None]:
     """The chat that a person opens the link in, and says is theirs."""
     if not prompt.there():
         raise UsageError("--chat-id", "is needed: there is no terminal to link a chat at")
-    chat = link.link(bot, username, _show)
+    chat = link.link(Updates(bot, run), username, _show)
     tell(f"It was opened by {chat.who}.")
     if not prompt.yes("Is that you?", default=False):
         raise ConfigError("the chat", "not yours, so the link is dead; run homesim-setup again for a new one")
