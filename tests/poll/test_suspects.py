@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,8 @@ import pytest
 import pdus
 from emulators.botapi import server
 from emulators.botapi.server import Fault
+from homesim.sms import message
+from homesim.store.spool import Entry, Spool
 from patience import PATIENCE
 from rig import ROOT, Rig, now
 
@@ -28,9 +31,13 @@ def sending(request: server.Request) -> bool:
 
 
 def receive(rig: Rig, *texts: str, age: timedelta = timedelta(hours=1)) -> None:
-    """SMS on the stick, a second apart."""
+    """SMS that wait, a second apart. From the stick the first would be on their way before the last are there."""
     for number, text in enumerate(texts):
-        rig.stick.store("SM", number, pdus.deliver(text, "NEWS", time=now() - age + timedelta(seconds=number)))
+        wait(rig, pdus.deliver(text, "NEWS", time=now() - age + timedelta(seconds=number)))
+
+
+def wait(rig: Rig, *made: str) -> None:
+    Spool(rig.state).put("new", Entry(message.name(made), made, received=time.time()))
 
 
 def poll(rig: Rig) -> subprocess.CompletedProcess[str]:
@@ -109,9 +116,7 @@ def test_requests_that_are_too_long_for_the_way_are_made_short(rig: Rig) -> None
     """Twelve short SMS would go as one; a long one stays behind the short one after it."""
     short = [f"good {number} " + "x" * 90 for number in range(12)]
     receive(rig, *short)
-    long = pdus.long_sms("long " * 300, "NEWS", reference=1, time=now() - timedelta(hours=2))
-    for number, part in enumerate(long):
-        rig.stick.store("ME", number, part)
+    wait(rig, *pdus.long_sms("long " * 300, "NEWS", reference=1, time=now() - timedelta(hours=2)))
     rig.api.always(lambda request: len(request.body) > 1400, server.hang())
     poll(rig)
     assert poll(rig).returncode == 75
