@@ -192,10 +192,9 @@ def _ringing(rig: Rig) -> None:
 
 
 def _rang(rig: Rig) -> None:
-    """A run was killed while it rang, a long time ago: the message, and so its name, is the same each time."""
-    ringing = {"began": pdus.TIME.timestamp(), "caller": CALLER, "counted": False}
+    """A run was killed before it reported who called: the message, and so its name, is the same each time."""
     rig.run_folder.mkdir(mode=0o700)
-    Memory(rig.run_folder, "home", "calls").save({"ringing": ringing})
+    Memory(rig.run_folder, "home", "calls").save({"callers": {CALLER: {"at": pdus.TIME.timestamp()}}})
 
 
 OLD_TEXTS = [f"Old news, number {number}" for number in range(5)]

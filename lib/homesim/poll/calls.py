@@ -1,173 +1,187 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Incoming calls: what the stick says while it rings becomes few messages. Pure: lines and times in, series out.
+"""Incoming calls: rejects them if so configured, and tells who called and when.
 
-    RING  +CLIP  RING  +CLIP ... ^CEND     one try
-    a caller's tries within SERIES         one series
-    series that are due at one time        one message
+    RING  +CLIP  RING  +CLIP ... ^CEND     one call, over when the stick says so or has been QUIET
 
-A series is told when its first try is over, and once more when SERIES is over if there were further tries. Only one
-message, when SERIES is over, would come too late for what calls are watched for: to ring back, and to copy the code
-that some services put into the number they call from. No more than MOST messages in FLOOD: what comes on top waits,
-and is told together when there is room again.
+Who calls is reported as soon as the stick has said who it is, to ring back and to copy the code that some services
+put into the number they call from; then not again for a WINDOW. There are at most MOST messages in that time: who
+calls on top of that waits, and all of them share the next one.
 
-Times are seconds since the epoch, as a series outlives its run; one in the future was before a clock jump.
+    NAME.calls     in the run folder: what rings and who has called (History), written before a call is rejected, and
+                   when it was reported; removed when nothing can follow any more
+
+A run that is killed has forgotten no call whose caller it knew, and at most repeats the message it was making. A power
+cut forgets what was not reported yet: anybody can call, and what a call costs the card is only what is reported of it.
+
+Times are seconds since the epoch, as they outlive a run; one in the future was before a clock jump.
 """
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+import time
+from collections import deque
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from threading import Event
 
-SERIES = 600.0  # seconds from a caller's first try
+from homesim.config import Modem as Settings
+from homesim.stick.serial import Modem
+from homesim.stick.status import Status
+from homesim.store import records
+from homesim.store.spool import Entry, Spool
+
+WINDOW = 600.0  # seconds
+MOST = 6  # messages in a WINDOW
+APART = 40  # callers in a WINDOW that are told apart
 QUIET = 10.0  # seconds without RING after which a call is over: a Huawei MU509 rings each 5 s, and some say no more
-MOST, FLOOD = 6, 600.0  # messages, seconds
-STALE = 600.0  # seconds after which a call that a killed run left behind rings no more
-APART = 100  # callers that are told apart
+ENDLESS = 90.0  # seconds: networks give up after a minute; what rings longer is ended, however it is configured
+COPIES = 4, 6  # last digits that services use as a code
 WITHHELD, UNKNOWN, OTHERS = "withheld number", "unknown number", "other numbers"
 
 _END = ("NO CARRIER", "^CEND")
 _LINES = ("RING", "+CRING", "+CLIP", *_END)  # V.250 6.3; TS 27.007 6.11, 7.11
-# +CLIP: number,type,[subaddr],[satype],[alpha],CLI validity; +CPBR: index,number,type,text (TS 27.007 8.12)
-_CALLER = re.compile(r'\+(?:CLIP: ?|CPBR: ?\d+,)"?(?P<number>[^",]*)"?,(?P<type>\d+)(?P<rest>.*)')
+# number,type,[subaddr],[satype],[alpha],CLI validity (TS 27.007 7.11)
+_CLIP = re.compile(r'\+CLIP: ?"?(?P<number>[^",]*)"?,(?P<type>\d+)(?P<rest>.*)')
+
+log = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Ringing:
     """The call that rings now."""
 
     began: float
     last: float  # RING
-    rings: int = 1  # heard by this run
     caller: str = ""  # "" before +CLIP
-    counted: bool = False  # as a try, because it was rejected
-    tried: int = -1  # `rings` when we last tried to reject it
 
 
-@dataclass
-class Series:
-    caller: str
-    first: float  # try
-    last: float
-    tries: int = 0
-    told: int = 0  # tries in a message
-    rang: float = 0.0  # seconds in all
-    exact: bool = True  # False: `rang` or more
-    rejected: bool = False  # the last try
+@dataclass(frozen=True)
+class Caller:
+    at: float  # of the first call in the WINDOW
+    rejected: bool = False
+    reported: float = 0.0  # 0: not yet
 
 
-def concerns(line: str) -> bool:
-    """Whether a line that the stick says on its own is about a call."""
-    return line.startswith(_LINES)
+@dataclass(frozen=True)
+class History:
+    ringing: Ringing | None = None
+    callers: dict[str, Caller] = field(default_factory=dict)
 
 
 def caller(line: str) -> str:
-    """Whom +CLIP or +CPBR names: a number to dial, or one of WITHHELD, UNKNOWN."""
-    found = _CALLER.match(line)
+    """Whom +CLIP names: a number to dial, or one of WITHHELD, UNKNOWN."""
+    found = _CLIP.match(line)
     if found and re.fullmatch(r"\+?[0-9*#]{1,40}", found["number"]):
         international = int(found["type"]) & 0x70 == 0x10  # type of number, TS 24.008 10.5.4.7
         return f"+{found['number'].lstrip('+')}" if international else found["number"]
     return WITHHELD if found and found["rest"].rpartition(",")[2].strip('" ') == "1" else UNKNOWN
 
 
-def missed(answer: Sequence[str]) -> list[str] | None:
-    """The callers in an answer to AT+CPBR; None when it says nothing."""
-    if not answer or not (answer[-1] == "OK" or answer[-1].endswith("ERROR: 22")):  # not found, TS 27.007 9.2.1
-        return None
-    return [caller(line) for line in answer if line.startswith("+CPBR")]
+def hear(history: History, line: str, at: float) -> History:
+    """What is known after a line that the stick said, or after it was silent ("")."""
+    before = history.ringing
+    call = before if before and 0 <= at - before.last < QUIET else None
+    if line.startswith(_END):
+        call = None
+    elif line.startswith("+CLIP"):
+        who = caller(line)  # another one's is the next call, without a word about the end of the one before
+        call = replace(call, caller=who) if call and call.caller in ("", UNKNOWN, who) else Ringing(at, at, who)
+    elif line:  # +CLIP would have followed the first RING
+        call = replace(call, last=at, caller=call.caller or UNKNOWN) if call else Ringing(at, at)
+    callers = dict(history.callers)
+    if before and not before.caller and (call is None or call.began != before.began):
+        _add(callers, UNKNOWN, before.began)
+    if call and call.caller:
+        _add(callers, call.caller, call.began)
+    return History(call, callers)
+
+
+def _add(callers: dict[str, Caller], who: str, at: float) -> None:
+    callers.setdefault(who if who in callers or len(callers) < APART else OTHERS, Caller(at))
+
+
+def due(history: History) -> dict[str, Caller]:
+    """Who is to be reported now, in one message."""
+    waiting = {who: one for who, one in history.callers.items() if not one.reported}
+    messages = {one.reported for one in history.callers.values() if one.reported}
+    return waiting if len(messages) < MOST else {}
+
+
+def expire(history: History, now: float) -> History:
+    """Without the callers that were reported a WINDOW ago."""
+    kept = {who: one for who, one in history.callers.items() if not one.reported or 0 <= now - one.reported < WINDOW}
+    return replace(history, callers=kept)
 
 
 class Calls:
-    """What rings, what has rung, and what of it was told."""
+    """Attends to the calls of one stick. `keep` may be called in any thread, the rest in the one that watches."""
 
-    def __init__(self, state: dict[str, Any], now: float) -> None:
-        """`state` is what `state` gave in an earlier run, or {}."""
-        self.ringing: Ringing | None = None
-        self.since: list[str] = []  # callers since the stick's own list of missed calls was read
-        self._series: dict[str, Series] = {}
-        self._told: list[float] = []
-        try:
-            self._series = {one["caller"]: Series(**one) for one in state.get("series", ())}
-            self._told, self.since = [*state.get("told", ())], [*state.get("since", ())]
-            if ringing := state.get("ringing"):
-                fresh = 0 <= now - ringing["began"] < STALE
-                self.ringing = Ringing(**ringing, last=now if fresh else ringing["began"], rings=0)
-            self.listen(now)
-        except (TypeError, LookupError):  # another version's
-            self.ringing, self.since, self._series, self._told = None, [], {}, []
+    def __init__(self, settings: Settings, spool: Spool, status: Status, wake: Event) -> None:
+        """`wake` is set when there is something new to send."""
+        self._wanted = settings.calls
+        self._spool, self._status, self._wake = spool, status, wake
+        self._lines: deque[tuple[str, float]] = deque()
+        self._history = records.of(History, status.calls.load()) or History()
+        if (call := self._history.ringing) and 0 <= time.time() - call.last < WINDOW:  # it may ring on
+            self._history = replace(self._history, ringing=replace(call, last=time.time()))
+        self._saved = self._history
+        self._resumed = self._history.ringing.last if self._history.ringing else 0.0
+        self._tried = self._resumed  # the RING at which we last tried to reject a call
+        for old in ("calls", "missed"):  # 0.1.0's, on the card
+            spool.set_state(old, {})
 
-    def state(self) -> dict[str, Any]:
-        """For the next run; {} when there is nothing to remember."""
-        ringing = self.ringing and self.ringing.caller and asdict(self.ringing)
-        kept = {key: ringing[key] for key in ("began", "caller", "counted")} if ringing else {}
-        series = [asdict(one) for one in self._series.values()]
-        state = {"ringing": kept, "series": series, "told": [*self._told], "since": self.since}
-        return {key: value for key, value in state.items() if value}
+    def keep(self, line: str) -> bool:
+        """Keep a line that the stick says on its own; True when it is about a call."""
+        if about := line.startswith(_LINES):
+            self._lines.append((line, time.time()))
+        return about
 
-    def hear(self, line: str, at: float) -> None:
-        self.listen(at)
-        call = self.ringing
-        if line.startswith("+CLIP"):
-            self._name(caller(line), at)
-        elif line.startswith(_END):
-            self._end(at, exact=True)
-        elif call:
-            call.last, call.rings = at, call.rings + 1
-            call.caller = call.caller or UNKNOWN  # +CLIP would have followed the first RING
-        else:
-            self.ringing = Ringing(at, at)
+    def attend(self, modem: Modem) -> None:
+        """Do what is to be done now. That is nothing, and cheap, when there is no call."""
+        self._history = expire(self._history, time.time())
+        while self._lines:
+            self._history = hear(self._history, *self._lines.popleft())
+        now = time.time()
+        self._history = hear(self._history, "", now)
+        call = self._history.ringing
+        age = now - call.began if call and call.last != self._resumed else 0.0
+        if call and call.caller and call.last != self._tried and (self._wanted == "hangup" or age > ENDLESS):
+            self._tried = call.last
+            self._save()
+            if modem.hang_up() and (one := self._history.callers.get(call.caller)):
+                self._set({call.caller: replace(one, rejected=True)})
+        if callers := due(self._history):
+            if self._wanted != "ignore":
+                self._put(callers)
+            self._set({who: replace(one, reported=time.time()) for who, one in callers.items()})
+        self._save()
+        self._status.set(call=round(age))
 
-    def listen(self, now: float) -> None:
-        """A call that is QUIET is over, though the stick does not say so. What has no sequel is forgotten."""
-        if self.ringing and not 0 <= now - self.ringing.last < QUIET:
-            self._end(self.ringing.last, exact=False)
-        # What was heard while the last message was made is from before it, and no reason to forget that.
-        self._told = [at for at in self._told if abs(now - at) < FLOOD]
-        self._series = {who: one for who, one in self._series.items() if one.tries > one.told or _open(one, now)}
+    def _set(self, callers: dict[str, Caller]) -> None:
+        self._history = replace(self._history, callers=self._history.callers | callers)
 
-    def rejected(self, now: float) -> None:
-        """The stick has hung up. If it rings on, that is no further try."""
-        if self.ringing and not self.ringing.counted:
-            self._count(self.ringing, now, exact=self.ringing.rings > 0, rejected=True)
-            self.ringing.counted = True
+    def _save(self) -> None:
+        if self._history != self._saved:
+            self._status.calls.save(records.to(self._history))
+            self._saved = self._history
 
-    def due(self, now: float) -> list[Series]:
-        """What is to be told now, in one message; `tell` when that is done."""
-        if len(self._told) >= MOST:
-            return []
-        return [one for one in self._series.values() if one.tries > one.told and not (one.told and _open(one, now))]
-
-    def tell(self, series: Iterable[Series], now: float) -> None:
-        self._told.append(now)
-        for one in series:
-            one.told = one.tries
-
-    def _name(self, who: str, at: float) -> None:
-        call = self.ringing
-        if call and not call.counted and call.caller in ("", UNKNOWN):
-            call.caller = who
-        elif not call or call.caller != who:  # the next call, and not a word about the end of the one before
-            began = call.last if call else at
-            self._end(began, exact=False)
-            self.ringing = Ringing(began, at, caller=who)
-
-    def _end(self, at: float, *, exact: bool) -> None:
-        if self.ringing and not self.ringing.counted:
-            self._count(self.ringing, at, exact=exact, rejected=False)
-        self.ringing = None
-
-    def _count(self, call: Ringing, at: float, *, exact: bool, rejected: bool) -> None:
-        who = call.caller or UNKNOWN
-        self.since = [*self.since, who][-APART:]
-        if who not in self._series and len(self._series) >= APART:
-            who = OTHERS
-        one = self._series.setdefault(who, Series(who, call.began, call.began))
-        one.last, one.tries, one.rejected = call.began, one.tries + 1, rejected
-        if exact or call.rings:  # else a killed run heard it, and nobody knows when it ended
-            one.rang += max(0.0, at - call.began)
-        one.exact &= exact
+    def _put(self, callers: dict[str, Caller]) -> None:
+        identity = " ".join(f"{who} {one.at}" for who, one in callers.items())  # the same if a killed run has put it
+        stamp = datetime.fromtimestamp(min(one.at for one in callers.values()), UTC).strftime("%Y%m%dT%H%M%SZ")
+        name = f"{stamp}-call-{hashlib.sha256(identity.encode()).hexdigest()[:24]}"
+        if self._spool.known(name):
+            return
+        digits = re.sub(r"\D", "", "".join(callers)) if len(callers) == 1 else ""
+        copy = tuple(digits[-count:] for count in COPIES if len(digits) >= count)
+        text = "\n".join(_words(who, one) for who, one in callers.items())
+        self._spool.put("new", Entry(name, alert=text, copy=copy, received=time.time()))
+        log.info("call of %s stored", stamp)
+        self._wake.set()
 
 
-def _open(series: Series, now: float) -> bool:
-    return 0 <= now - series.first < SERIES
+def _words(who: str, one: Caller) -> str:
+    at = datetime.fromtimestamp(one.at).astimezone()
+    return f"{who.capitalize()} called at {at:%Y-%m-%d %H:%M:%S %Z}{', rejected' if one.rejected else ''}"

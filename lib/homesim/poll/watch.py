@@ -13,8 +13,8 @@ import time
 
 from homesim.config import Modem as Settings
 from homesim.errors import TryAgain
+from homesim.poll.calls import Calls
 from homesim.poll.fetch import Intake
-from homesim.poll.reception import Reception
 from homesim.poll.remains import Remains
 from homesim.stick.driver import Memory
 from homesim.stick.serial import Modem
@@ -46,7 +46,7 @@ class Watch(threading.Thread):
         self._intake = intake
         self._status = status
         self._wake = wake
-        self._reception = Reception(settings, spool, status, wake)
+        self._calls = Calls(settings, spool, status, wake)
         self._remains = Remains(status)
         self._once = once
         self._modem: Modem | None = None
@@ -90,7 +90,7 @@ class Watch(threading.Thread):
             behind = self._intake.join(self._wake)
             if self._stir.wait(min(rest, GIVE_WAY) if behind else rest):
                 self._stir.clear()
-                self._reception.attend(modem)
+                self._calls.attend(modem)
 
     def _said(self, line: str) -> None:
         """TS 27.005 3.4.1: +CMTI for an SMS, +CDSI for a report; what is about a call; "": the stick has gone."""
@@ -98,14 +98,14 @@ class Watch(threading.Thread):
             self._intake.announced(line)
             self._noticed = True
             self._stir.set()
-        elif self._reception.heard(line):
+        elif self._calls.keep(line):
             self._stir.set()
 
     def _look(self, modem: Modem) -> None:
         self._stir.clear()
         if noticed := self._noticed:  # else left as it is: it may be set just now
             self._noticed = False
-        self._reception.attend(modem)
+        self._calls.attend(modem)
         memories = modem.memories()
         if not memories:
             raise TryAgain(self._settings.device, "the stick does not show its SMS; run homesim-doctor")
@@ -115,7 +115,7 @@ class Watch(threading.Thread):
             while self._intake.take(modem, memories, self._remains, self._wake, self._stir) and not self._leaving:
                 self._stir.clear()
                 self._noticed = False
-                self._reception.attend(modem)
+                self._calls.attend(modem)
                 memories = modem.memories()
             self._listed = now
             self._status.set(stuck=self._intake.stuck)
@@ -130,5 +130,4 @@ class Watch(threading.Thread):
             state = modem.network()
             self._status.set(registration=state.registration, operator=state.operator, signal=state.signal)
             log.debug("%s: %s", self._settings.name, state.network)
-            self._reception.missed(modem)
             self._asked = now

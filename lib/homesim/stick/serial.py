@@ -11,7 +11,6 @@ A stick on which libgammu does not start, because it refuses AT^PORTSEL=1 or AT^
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -191,13 +190,6 @@ class Modem:
     def hang_up(self) -> bool:
         """Reject what rings. TS 27.007 6.5, else V.250 6.3.6, which on a Huawei may end data calls only."""
         return any(self._plain.at(command)[-1] == "OK" for command in ("AT+CHUP", "ATH"))
-
-    def missed(self) -> Sequence[str]:
-        """What the list of missed calls answers to AT+CPBR (TS 27.007 8.11, 8.12); () where there is no such list."""
-        if self._plain.at('AT+CPBS="MC"')[-1] != "OK":
-            return ()
-        size = re.findall(r"\d+", value(self._plain.at("AT+CPBS?"), "+CPBS:"))
-        return self._plain.at(f"AT+CPBR=1,{size[-1]}") if size else ()
 
     def network(self) -> State:
         """Registration, operator and signal, empty where the stick refuses to say."""

@@ -21,8 +21,6 @@ Handler = Callable[[Request], list[str]]
 IMEI = "861234567890123"
 IMSI = "001010123456789"
 SMSC = "+10000000000"
-MISSED = 10
-"""Entries of a phonebook; so many are an AC75's in MC."""
 OPERATOR = ("Test Network", "Test", "00101")
 """Long, short and numeric: <format> 0, 1, 2 of +COPS, 27.007 section 7.3."""
 
@@ -42,7 +40,7 @@ _CME_TEXTS = MappingProxyType(
 
 _PLAIN_OK = frozenset({"Q0", "V1", "&D0", "&D2", "&C1", "S0=0"})
 _SMS_COMMANDS = frozenset({"+CPMS", "+CMGL", "+CMGR", "+CMGD", "+CSCA"})
-_SIM_COMMANDS = frozenset({"+CIMI", "+CPBS", "+CPBR"})
+_SIM_COMMANDS = frozenset({"+CIMI"})
 
 
 class Refusal(Exception):
@@ -201,8 +199,6 @@ class Commands:
             "+COPS": self._cops,
             "+CGATT": self._cgatt,
             "+CSQ": self._csq,
-            "+CPBS": self._cpbs,
-            "+CPBR": self._cpbr,
             "+CHUP": self._hang_up,
             "H": self._hang_up,
             "H0": self._hang_up,
@@ -301,32 +297,6 @@ class Commands:
         if request.form != "=?" and self._state.call:
             self._state.call.hang_up()
         return []
-
-    def _cpbs(self, request: Request) -> list[str]:
-        """27.007 section 8.11."""
-        if request.form == "=?":
-            names = ",".join(f'"{name}"' for name in self._state.profile.phonebooks)
-            return [f"+CPBS: ({names})"]
-        if request.form == "?":
-            return [f'+CPBS: "{self._state.phonebook}",{len(self._phonebook())},{MISSED}']
-        if request.arguments[0] not in self._state.profile.phonebooks:
-            raise CmeError(3)
-        self._state.phonebook = request.arguments[0]
-        return []
-
-    def _phonebook(self) -> list[str]:
-        """The numbers in the selected one; all but MC are empty."""
-        return self._state.missed if self._state.phonebook == "MC" else []
-
-    def _cpbr(self, request: Request) -> list[str]:
-        """27.007 section 8.12; that nothing there gives 22 is assumed."""
-        if request.form == "=?":
-            return [f"+CPBR: (1-{MISSED}),40,18"]
-        first, last = (_number(request, place, range(1, MISSED + 1)) for place in (0, len(request.arguments) - 1))
-        entries = list(enumerate(self._phonebook(), 1))[first - 1 : last]
-        if not entries:
-            raise CmeError(22)
-        return [f'+CPBR: {index},"{number}",{145 if "+" in number else 129},""' for index, number in entries]
 
     # --- SMS ---
 

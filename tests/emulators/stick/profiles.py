@@ -36,8 +36,6 @@ class Profile:
     knows_curc: bool = True
     knows_portsel: bool = True
     unknown_command: str = "ERROR"
-    phonebooks: tuple[str, ...] = ("SM", "EN", "ON")
-    """The phonebooks that AT+CPBS selects, an E173's by its log; one with MC lists the calls it missed."""
     tells_tries: str = ""
     """The command that says how many tries the SIM has left, ^CPIN or +CPINR. None of the logs has either."""
     locked_refuses: frozenset[str] = frozenset()
@@ -59,8 +57,6 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             sizes=_sizes(50, 23),
             receive_memory="SM",
             locked_refuses=frozenset({"+CSCS"}),
-            # No log shows a Huawei with MC. That one may have it, and how it fills, is assumed: Siemens' AC75 does so.
-            phonebooks=("SM", "EN", "ON", "MC"),
         ),
         "E173": Profile("E173", unknown_command="COMMAND NOT SUPPORT"),  # sizes: like an E303
         "E303": Profile("E303"),

@@ -49,8 +49,6 @@ class State:
         self.store = Store(profile.sizes, profile.first_slot)
         self.pin_tries_left = 3
         self._pin = pin
-        self.missed: list[str] = []
-        """The callers in the phonebook MC, the last one first; that it outlives a restart is assumed."""
         self.call: Call | None = None
         """The call that rings."""
         self.power_on()
@@ -68,7 +66,6 @@ class State:
         self.echo = True
         self.settings = {name: setting.default for name, setting in SETTINGS.items()}
         self.operator_format = 0
-        self.phonebook = "SM"
 
     @property
     def receive_memory(self) -> str:

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from emulators.stick.at_line import clean
 from emulators.stick.calls import ENDS, Call
-from emulators.stick.commands import MISSED, Answer, Commands, framed
+from emulators.stick.commands import Answer, Commands, framed
 from emulators.stick.faults import Cure, Faults, Registration, Sim, Trouble, headed, instead, torn
 from emulators.stick.profiles import PROFILES, Profile
 from emulators.stick.pty_port import PtyPort
@@ -129,17 +129,11 @@ class Stick:
                 self._changed.notify_all()
             call.pause()
         with self._changed:
-            self._state.missed = [call.number, *self._state.missed][:MISSED]
             self._state.call = None
             for line in call.ends:
                 self.say(line)
             self._changed.notify_all()
         call.over.set()
-
-    def miss(self, number: str) -> None:
-        """A call that was over before anybody could hear it: only the list of missed calls has it."""
-        with self._changed:
-            self._state.missed = [number, *self._state.missed][:MISSED]
 
     def store(self, memory: str, index: int | None, pdu: str, stat: int = UNREAD) -> int:
         """Put a PDU straight into a slot (None: the lowest free one), unnoticed; return the slot.

@@ -414,20 +414,6 @@ def test_hanging_up_ends_it_and_asking_for_the_test_form_does_not(client: Client
     assert (call.rejected, call.rung) == (True, 1)
 
 
-def test_the_list_of_missed_calls_is_there_where_the_profile_has_it(client: Client) -> None:
-    assert client.lines("AT+CPBS=?") == ['+CPBS: ("SM","EN","ON")', "OK"]
-    assert client.lines('AT+CPBS="MC"') == ["ERROR"]
-    desk = Desk(stick := Stick("E1752"))
-    desk.ask("AT+CMEE=1")
-    assert b"OK" in desk.ask('AT+CPBS="MC"')
-    assert b"+CME ERROR: 22" in desk.ask("AT+CPBR=1,10")
-    stick.miss("030222222")
-    stick.call("+4930123456", rings=1, every=0).over.wait(PATIENCE)
-    assert b'+CPBS: "MC",2,10' in desk.ask("AT+CPBS?")
-    entries = b'+CPBR: 1,"+4930123456",145,""\r\n\r\n+CPBR: 2,"030222222",129,""'
-    assert entries.replace(b"\r\n\r\n", b"\r\n") in desk.ask("AT+CPBR=1,10").replace(b"\r\n\r\n", b"\r\n")
-
-
 # --- faults ---
 
 
