@@ -516,7 +516,8 @@ def storm(python: str, count: int) -> list[float]:
         rig.settle()
         assert rig.prompt(max(latencies), max(quiet) + DELAY), (quiet, latencies)
         reports = calls(rig)
-        assert MOST - 1 <= len(reports) <= MOST + seconds / 600 * (MOST + 1)
+        assert len(reports) <= MOST + seconds / 600 * (MOST + 1)
+        assert sum(report.count(" called at ") for report in reports) >= MOST  # some share a message on their way
         state = json.loads((rig.run_folder / "home.calls").read_text())
         assert len(state["callers"]) > count / 3  # the others rang while one was being rejected
     return latencies
