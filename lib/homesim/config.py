@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The configuration: TOML to frozen dataclasses, every mistake of the file reported at once with its key."""
+"""The configuration: TOML to frozen dataclasses, every mistake of the file reported at once with its key.
+
+Each key is declared once, as a field that says what it may hold, its default and its help: the values, the mistakes and
+config.toml.example come from there.
+"""
 
 from __future__ import annotations
 
 import re
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,14 +26,57 @@ DEFAULT_PATH = Path("/etc/homesim/config.toml")
 EXAMPLE = "123456789:AAxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"  # config.toml.example's token
 
 
+class Key(NamedTuple):
+    """What a key may hold; `default` ... means that it must be there; without `help` the example leaves it out."""
+
+    expected: str
+    fits: Callable[[Any], bool]
+    default: Any
+    help: str | None
+    example: Any  # what the example has instead of the default
+
+
+def _key(kind: _Kind, default: Any = ..., help: str | None = "", example: Any = None, *, secret: bool = False) -> Any:
+    return field(repr=not secret, metadata={"key": Key(*kind, default, help, example)})
+
+
+def _text(pattern: str) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
+def _number(least: float, most: float = inf, *, kind: Any = (int, float)) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, kind) and not isinstance(value, bool) and least <= value <= most
+
+
+_Kind = tuple[str, Callable[[Any], bool]]
+_TOKEN = 'what BotFather gave you, as "123456789:AA..."', _text("[0-9]+:[A-Za-z0-9_-]{20,}")
+_CHAT = "a whole number, as 123456789 (a group's is negative)", _number(-inf, kind=int)
+_TOPIC = "a whole number above 0, the topic's message_thread_id", _number(1, kind=int)
+_URL = '"http://..." or "https://..."', _text(r"https?://[^\s/]+[^\s]*")
+_PROXY = '"socks5h://host:port" or "http://host:port"', _text(r"(socks4a?|socks5h?|https?)://\S+")
+_SWITCH = "true or false", lambda value: isinstance(value, bool)
+_DEVICE = 'the path of the stick\'s port, as "/dev/sms"', _text("/.+")  # the only place that knows it is a path
+_CONNECTION = 'gammu\'s for AT, as "dku2at"', _text(r"(dku2at|at\d*)(-[a-z]+)?")
+_MODEL = 'a model of gammu\'s, as "at"', _text("[A-Za-z0-9-]+")
+_PIN = '4 to 8 digits in quotes, as "1234"', _text("[0-9]{4,8}")
+_CALLS = '"hangup", "report" or "ignore"', _text("hangup|report|ignore")
+_SECONDS = "seconds, 0 or more", _number(0, 86400)
+_IDS = 'the stick\'s ids as lsusb shows them, as "12d1:155e"', _text("[0-9a-f]{4}:[0-9a-f]{4}")
+_CHECKS = "a whole number of checks, 1 or more", _number(1, kind=int)
+_HOURS = "hours; 0: never", _number(0)
+_FOLDER = 'a folder\'s path, as "/var/lib/homesim"', _text("/.*")
+
+
 @dataclass(frozen=True)
 class Telegram:
-    token: str = field(repr=False)
-    chat_id: int
-    topic_id: int | None
-    api_url: str
-    proxy: str | None = field(repr=False)  # may hold a password
-    force_ipv4: bool
+    token: str = _key(_TOKEN, None, "from @BotFather", EXAMPLE, secret=True)
+    chat_id: int = _key(_CHAT, ..., "a person's number, or a group's, which is negative", 123456789)
+    topic_id: int | None = _key(_TOPIC, None, "a topic of a group: its message_thread_id", 7)
+    api_url: str = _key(_URL, "https://api.telegram.org")
+    proxy: str | None = _key(
+        _PROXY, None, "or http://host:port; socks needs python3-socks", "socks5h://user:password@host:1080", secret=True
+    )
+    force_ipv4: bool = _key(_SWITCH, False, "true where IPv6 leads nowhere")
 
     def chat(self, modem: Modem) -> tuple[int, int | None]:
         """Where a modem's messages go: the chat, and the topic in it."""
@@ -38,33 +86,39 @@ class Telegram:
 @dataclass(frozen=True)
 class Modem:
     name: str
-    device: str
-    connection: str
-    model: str
-    pin: str | None = field(repr=False)
-    chat_id: int | None
-    calls: str  # "hangup", "report" or "ignore"
+    device: str = _key(_DEVICE, example="/dev/sms")
+    # The same serial device and driver as "at", without its 3 s of waiting at every start.
+    connection: str = _key(_CONNECTION, "dku2at", 'and model = "at": libgammu\'s, for a stick it does not recognise')
+    model: str = _key(_MODEL, "at", None)
+    pin: str | None = _key(_PIN, None, "the SIM's, if it asks for one; a wrong one is tried once", "1234", secret=True)
+    chat_id: int | None = _key(_CHAT, None, "another chat than [telegram]'s for this stick", -1001234567890)
+    calls: str = _key(_CALLS, "hangup", '"hangup": reject and report; "report": let it ring and report; "ignore"')
 
 
 @dataclass(frozen=True)
 class Poll:
-    linger: float  # seconds
-    multipart_wait: float  # seconds
+    linger: float = _key(_SECONDS, 55, "seconds a run stays and watches; 0: look once")
+    multipart_wait: float = _key(_SECONDS, 600, "seconds to wait for the rest of a long SMS")
 
 
 @dataclass(frozen=True)
 class Health:
-    usb: str | None  # idVendor:idProduct
-    ping_url: str | None = field(repr=False)  # who has it can ping
-    alert_after: int  # unhealthy checks
-    reboot_after: float  # hours, 0: never
+    usb: str | None = _key(
+        _IDS, None, "only if several sticks are in: the one that is ours when its port is gone", "12d1:155e"
+    )
+    ping_url: str | None = _key(  # who has it can ping
+        _URL, None, "told each five minutes that all is well, or that it is not (/fail)",
+        "https://healthchecks.example/uuid", secret=True,
+    )  # fmt: skip
+    alert_after: int = _key(_CHECKS, 2, "unhealthy checks in a row before you are told")
+    reboot_after: float = _key(_HOURS, 0, "hours without a healthy check after which the Pi reboots; 0: never")
 
 
 @dataclass(frozen=True)
 class Paths:
-    state: Path
-    run: Path
-    sysfs: Path
+    state: Path = _key(_FOLDER, "/var/lib/homesim")  # noqa: RUF009
+    run: Path = _key(_FOLDER, "/run/homesim")  # noqa: RUF009
+    sysfs: Path = _key(_FOLDER, "/sys")  # noqa: RUF009
 
 
 @dataclass(frozen=True)
@@ -76,70 +130,14 @@ class Config:
     paths: Paths
 
 
-class _Key(NamedTuple):
-    """What a key may hold; `default` ... means that it must be there."""
-
-    expected: str
-    fits: Callable[[Any], bool]
-    default: Any = ...
-
-
-def _text(pattern: str) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _seconds(value: Any) -> bool:
-    return _number(value) and 0 <= value <= 86400
-
-
-_TOKEN = r"[0-9]+:[A-Za-z0-9_-]{20,}"
-_FOLDER = _Key('a folder\'s path, as "/var/lib/homesim"', _text(r"/.*"))
-_CHAT = _Key("a whole number, as 123456789 (a group's is negative)", _whole)
-_TOKEN_KEY = _Key('what BotFather gave you, as "123456789:AA..."', _text(_TOKEN), None)
-
-_TABLES: dict[str, dict[str, _Key]] = {
-    "telegram": {
-        "token": _TOKEN_KEY,
-        "token_file": _Key("the path of a file that holds the token", _text(".+"), None),
-        "chat_id": _CHAT,
-        "topic_id": _Key("a whole number above 0, the topic's message_thread_id", lambda v: _whole(v) and v > 0, None),
-        "api_url": _Key('"http://..." or "https://..."', _text(r"https?://[^\s/]+[^\s]*"), "https://api.telegram.org"),
-        "proxy": _Key('"socks5h://host:port" or "http://host:port"', _text(r"(socks4a?|socks5h?|https?)://\S+"), None),
-        "force_ipv4": _Key("true or false", lambda v: isinstance(v, bool), False),
-    },
-    "modem": {
-        "device": _Key('the path of the stick\'s port, as "/dev/sms"', _text(r"/.+")),
-        # The same serial device and driver as "at", without its 3 s of waiting at every start.
-        "connection": _Key('gammu\'s for AT, as "dku2at"', _text(r"(dku2at|at\d*)(-[a-z]+)?"), "dku2at"),
-        "model": _Key('a model of gammu\'s, as "at"', _text(r"[A-Za-z0-9-]+"), "at"),
-        "pin": _Key('4 to 8 digits in quotes, as "1234"', _text(r"[0-9]{4,8}"), None),
-        "chat_id": _CHAT._replace(default=None),
-        "calls": _Key('"hangup", "report" or "ignore"', _text("hangup|report|ignore"), "hangup"),
-    },
-    "poll": {
-        "linger": _Key("seconds, 0 or more", _seconds, 55),
-        "multipart_wait": _Key("seconds, 0 or more", _seconds, 600),
-    },
-    "health": {
-        "usb": _Key('the stick\'s ids as lsusb shows them, as "12d1:155e"', _text(r"[0-9a-f]{4}:[0-9a-f]{4}"), None),
-        "ping_url": _Key('"http://..." or "https://..."', _text(r"https?://[^\s/]+[^\s]*"), None),
-        "alert_after": _Key("a whole number of checks, 1 or more", lambda v: _whole(v) and v > 0, 2),
-        "reboot_after": _Key("hours; 0: never", lambda v: _number(v) and v >= 0, 0),
-    },
-    "paths": {
-        "state": _FOLDER._replace(default="/var/lib/homesim"),
-        "run": _FOLDER._replace(default="/run/homesim"),
-        "sysfs": _FOLDER._replace(default="/sys"),
-    },
-}  # fmt: skip
+_TABLES = {"telegram": Telegram, "modem": Modem, "poll": Poll, "health": Health, "paths": Paths}
+KEYS: dict[str, dict[str, Key]] = {
+    table: {f.name: f.metadata["key"] for f in fields(kind) if "key" in f.metadata} for table, kind in _TABLES.items()
+}
+KEYS["telegram"]["token_file"] = Key(  # what it holds becomes the token
+    "the path of a file that holds the token", _text(".+"), None,
+    "instead of token: a file that holds it, 0600 too", "/etc/homesim/token",
+)  # fmt: skip
 
 
 def load(path: Path) -> Config:
@@ -160,27 +158,24 @@ def document(text: str, path: Path) -> dict[str, Any]:
 
 def parse(text: str, path: Path) -> Config:
     """The configuration in the text of a file, `path`. Raise ConfigError when it is not right."""
-    tables = document(text, path)
-    problems = [f"{key}: unknown table; expected {', '.join(_TABLES)}" for key in tables if key not in _TABLES]
-    telegram = _table("telegram", tables.get("telegram", {}), _TABLES["telegram"], problems)
-    sticks = tables.get("modem", {})
-    if not isinstance(sticks, dict) or not sticks:
+    given = document(text, path)
+    problems = [f"{key}: unknown table; expected {', '.join(_TABLES)}" for key in given if key not in _TABLES]
+    found = {key: _table(key, key, given.get(key, {}), problems) for key in _TABLES if key != "modem"}
+    modems = given.get("modem", {})
+    if not isinstance(modems, dict) or not modems:
         problems.append("modem: missing; expected a table for each stick, as [modem.home]")
-        sticks = {}
-    modems = {name: _modem(name, table, problems) for name, table in sticks.items()}
+        modems = {}
+    wrong = [name for name in modems if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", name)]
+    problems += [f"modem.{name}: expected a name of letters, digits, - and _, as [modem.home]" for name in wrong]
+    modems = {name: _table("modem", f"modem.{name}", table, problems) for name, table in modems.items()}
     _two_at_one_port(modems, problems)
-    others = {key: _table(key, tables.get(key, {}), _TABLES[key], problems) for key in ("poll", "health", "paths")}
-    telegram["token"] = _token(telegram, path, problems)
+    found["telegram"]["token"] = _token(found["telegram"], path, problems)
     if problems:
         raise ConfigErrors(path, problems)
-    del telegram["token_file"]
-    return Config(
-        telegram=Telegram(**telegram),
-        modems={name: Modem(name=name, **table) for name, table in modems.items()},
-        poll=Poll(**others["poll"]),
-        health=Health(**others["health"]),
-        paths=Paths(**{key: Path(value) for key, value in others["paths"].items()}),
-    )
+    del found["telegram"]["token_file"]
+    found["paths"] = {key: Path(value) for key, value in found["paths"].items()}
+    sticks = {name: Modem(name, **table) for name, table in modems.items()}
+    return Config(modems=sticks, **{key: _TABLES[key](**values) for key, values in found.items()})
 
 
 def chosen(settings: Config, modem: str | None, path: Path) -> list[str]:
@@ -206,24 +201,19 @@ def _private(path: Path) -> str:
     return text
 
 
-def _table(place: str, table: Any, keys: dict[str, _Key], problems: list[str]) -> dict[str, Any]:
+def _table(kind: str, place: str, table: Any, problems: list[str]) -> dict[str, Any]:
     """The values of a table, defaults filled in; what is wrong goes to `problems`."""
     if not isinstance(table, dict):
         problems.append(f"{place}: expected a table, [{place}]")
         return {}
-    problems += [f"{place}.{key}: unknown key; expected {', '.join(keys)}" for key in table if key not in keys]
-    for key, (expected, fits, default) in keys.items():
-        if key not in table and default is ...:
-            problems.append(f"{place}.{key}: missing; expected {expected}")
-        if key in table and not fits(table[key]):
-            problems.append(f"{place}.{key}: expected {expected}")
-    return {key: table.get(key, default) for key, (_, _, default) in keys.items()}
-
-
-def _modem(name: str, table: Any, problems: list[str]) -> dict[str, Any]:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", name):
-        problems.append(f"modem.{name}: expected a name of letters, digits, - and _, as [modem.home]")
-    return _table(f"modem.{name}", table, _TABLES["modem"], problems)
+    keys = KEYS[kind]
+    problems += [f"{place}.{name}: unknown key; expected {', '.join(keys)}" for name in table if name not in keys]
+    for name, key in keys.items():
+        if name in table and not key.fits(table[name]):
+            problems.append(f"{place}.{name}: expected {key.expected}")
+        elif name not in table and key.default is ...:
+            problems.append(f"{place}.{name}: missing; expected {key.expected}")
+    return {name: table.get(name, key.default) for name, key in keys.items()}
 
 
 def _two_at_one_port(modems: dict[str, dict[str, Any]], problems: list[str]) -> None:
@@ -237,10 +227,11 @@ def _token(telegram: dict[str, Any], path: Path, problems: list[str]) -> str:
     """The token, from the file itself or from the one it names (relative to it)."""
     if any(problem.startswith("telegram.token") for problem in problems):
         return ""
+    key = KEYS["telegram"]["token"]
     if (telegram.get("token") is None) == (telegram.get("token_file") is None):
-        problems.append(f"telegram.token: expected {_TOKEN_KEY.expected}, or token_file, one of the two")
+        problems.append(f"telegram.token: expected {key.expected}, or token_file, one of the two")
         return ""
     token: str = telegram["token"] or _private(path.parent / telegram["token_file"]).strip()
-    if not _TOKEN_KEY.fits(token):
-        problems.append(f"telegram.token_file: expected a file that holds {_TOKEN_KEY.expected}")
+    if not key.fits(token):
+        problems.append(f"telegram.token_file: expected a file that holds {key.expected}")
     return token

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Changes keys of the configuration file and nothing else of it, and puts the new file in the old one's place.
+"""Changes keys of the configuration file and nothing else of it; makes the file that has nothing but defaults.
 
 Line by line: Python reads TOML and writes none, and comments and order are the owner's. A layout that this cannot
 do (inline tables, dotted keys) is noticed: what is read back must be what was there with just the changes.
@@ -15,12 +15,13 @@ import re
 from pathlib import Path
 
 from homesim import config
-from homesim.errors import ConfigError, ConfigErrors, TryAgain
+from homesim.errors import ConfigError, ConfigErrors, TryAgain, reason
+from homesim.store import files
 
 Value = str | int | None  # None: the key goes
 
-_EMPTY = "# Every key, with what it is for and its default, is in homesim's config.toml.example.\n\n[telegram]\n"
-_CHAT = 123456789  # config.toml.example's
+_HEAD = "# /etc/homesim/config.toml: 0600, root's. Every key is here; one with a # has this value anyway, or is off."
+_MODEM = "[modem.home]                              # a table for each stick; its name stands below each message"
 # A key, or one that stands there as a comment; what it holds; the comment behind.
 _LINE = r"""\s*(?P<off># )?%s\s*=\s*(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|[^#\s]+)(?P<rest>\s*(?:#.*)?)"""
 
@@ -36,9 +37,10 @@ class Draft:
         try:
             self.settings = config.parse(self._text, path)
         except ConfigErrors:  # what setup asks for may be missing
-            self._text = _change(self._text, path, "telegram", token=config.EXAMPLE, token_file=None, chat_id=_CHAT)
+            chat, device = config.KEYS["telegram"]["chat_id"].example, config.KEYS["modem"]["device"].example
+            self._text = _change(self._text, path, "telegram", token=config.EXAMPLE, token_file=None, chat_id=chat)
             if not config.document(self._text, path).get("modem"):
-                self._text = _change(self._text, path, "modem.home", device="/dev/sms")
+                self._text = _change(self._text, path, "modem.home", device=device)
             self.settings = config.parse(self._text, path)
         self.fresh = self.settings.telegram.token == config.EXAMPLE  # nobody has filled it in yet
 
@@ -54,8 +56,25 @@ class Draft:
         self.settings, self._text = config.parse(text, self.path), text
 
     def save(self) -> None:
-        _replace(self.path.resolve(), self._text)  # a link stays one
+        path = self.path.resolve()  # a link stays one
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            files.replace(path, self._text)
+        except OSError as error:
+            raise TryAgain(path, f"{reason(error)}; it is as it was") from None
         self.saved = True
+
+
+def example() -> str:
+    """config.toml.example, from the declaration of the keys."""
+    lines = [_HEAD]
+    for table, keys in config.KEYS.items():
+        lines += ["", _MODEM if table == "modem" else f"[{table}]"]
+        for name, key in keys.items():
+            off = "" if key.default is ... or name == "token" else "# "
+            line = f"{off}{name} = {json.dumps(key.default if key.example is None else key.example)}"
+            lines += [] if key.help is None else [f"{line:<39}   # {key.help}" if key.help else line]
+    return "\n".join(lines) + "\n"
 
 
 def _read(path: Path) -> str:
@@ -68,7 +87,7 @@ def _read(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
-        return _EMPTY
+        return example()
     except PermissionError:
         raise ConfigError(path, "permission denied; run it as root: sudo homesim-setup") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -114,25 +133,3 @@ def _set(text: str, table: str, key: str, value: Value) -> str:
     else:
         lines[body.start : body.start] = new
     return "\n".join(lines)
-
-
-def _replace(path: Path, text: str) -> None:
-    """The new file is there whole or not at all, 0600, its owner the old one's."""
-    new = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new.unlink(missing_ok=True)
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "wb") as file, contextlib.ExitStack() as stack:
-            stack.callback(new.unlink, missing_ok=True)
-            with contextlib.suppress(FileNotFoundError):
-                os.fchown(descriptor, path.stat().st_uid, path.stat().st_gid)
-            file.write(text.encode("utf-8"))
-            file.flush()
-            os.fsync(descriptor)
-            os.rename(new, path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        os.fsync(folder)
-        os.close(folder)
-    except OSError as error:
-        raise TryAgain(path, f"{(error.strerror or 'cannot be written').lower()}; it is as it was") from None
