@@ -74,6 +74,10 @@ class Call:
         """Whether it is of a kind that changes something, if its path is one that matters."""
         return self.name in NAMED | OPENED or (self.name in OPENING and bool(_CHANGING.search(self.arguments)))
 
+    @property
+    def takes_effect(self) -> bool:
+        return self.changes and not self.result.startswith("-1")
+
 
 def parse(log: str) -> list[Call]:
     """The calls in a log of `strace -f -y`, in the order in which they began."""
@@ -182,7 +186,7 @@ def _file_steps(calls: list[Call], pid: int, folder: Path) -> Iterator[FileStep]
         own = list(_below(call, folder))
         for path in own[: 1 if call.name in ("rename", "link") else None]:  # whose second path -P overlooks
             counts[watching, call.name, path] += 1
-        if call.changes and own and not _repeated(call, own[0], counts) and not _shared(call, own[0], watching):
+        if call.takes_effect and own and not _repeated(call, own[0], counts) and not _shared(call, own[0], watching):
             nth = counts[watching, call.name, own[0]]
             if watching and counts[False, call.name, own[0]] >= nth:
                 raise Entangled(call)
@@ -291,6 +295,6 @@ def changes_below(calls: list[Call], folder: Path) -> list[Call]:
     return [
         call
         for call in calls
-        if call.changes and not call.result.startswith("-1") and any(p.startswith(f"{folder}/") for p in call.paths)
+        if call.takes_effect and any(path.startswith(f"{folder}/") for path in call.paths)
     ]
 

@@ -39,6 +39,8 @@ PRIVATE = {stat.S_IFDIR: 0o700, stat.S_IFREG: 0o600}
 PIN = "1234"
 SUPERGROUP = -1001234567890
 CALLER = "+4930123456"
+NAMED = {"CHUP": "hang-up", "CMGD": "delete"}
+CHANGING = re.compile("CHUP|CMGD|CPIN=|CFUN=")  # the commands that change something; all others ask, or are the run's
 
 Prepare = Callable[[Rig], None]
 
@@ -199,9 +201,9 @@ def _rang(rig: Rig) -> None:
 
 OLD_TEXTS = [f"Old news, number {number}" for number in range(5)]
 SCENARIOS = {
-    "first": Scenario(_first, ["482913"], ("run file", "file")),
+    "first": Scenario(_first, ["482913"], ("run file", "written", "file")),
     "everything": Scenario(
-        _everything, ["482913", "Dear customer", BROKEN], ("file", "command", "request"), pin=PIN
+        _everything, ["482913", "Dear customer", BROKEN], ("file", "command", "delete", "request"), pin=PIN
     ),
     "backlog": Scenario(_backlog, OLD_TEXTS),
     "doubtful": Scenario(
@@ -212,9 +214,9 @@ SCENARIOS = {
     "completed": Scenario(_other_half, ["".join(LETTER), f"{LETTER[0]}[…]"], poll="multipart_wait = 0"),
     "later": Scenario(_another_third, [f"{LETTER[0]}[…]", f"[…]{LETTER[1]}[…]"], poll="multipart_wait = 0", parts=2),
     "let go": Scenario(_too_many, ["<1>"], ("file",), parts=MOST_OF_KEY),
-    "untimed": Scenario(_untimed, ["Water in the cellar", "The pump is broken"], ("file", "command")),
+    "untimed": Scenario(_untimed, ["Water in the cellar", "The pump is broken"], ("file", "delete")),
     # Its name has the time in it, so only the file that holds the name is the same in each run.
-    "unnamed": Scenario(_unnamed, ["Water in the cellar"], ("slots", "command")),
+    "unnamed": Scenario(_unnamed, ["Water in the cellar"], ("slots", "delete")),
     "refused": Scenario(_refused, OLD_TEXTS[:1], refused=True),
     "limited": Scenario(_limited, OLD_TEXTS[:1]),
     # Its message has the time in its name, which no two runs share; so that is killed at in the other scenario.
@@ -346,16 +348,27 @@ def _record(scenario: Scenario) -> Record:
 
 
 def _of_kind(record: Record, kind: str) -> list[Step]:
-    return [step for step in record.steps if _kind(step) == kind]
+    """The steps of a kind, those alone that leave something else behind than the step before."""
+    found: dict[object, Step] = {}
+    for step in record.steps:
+        if _kind(step) == kind:
+            asks = isinstance(step, HookStep) and step.kind == "command" and not CHANGING.search(step.text)
+            found.setdefault(str(step).partition(": ")[2] if asks else step, step)
+    return list(found.values())
 
 
 def _kind(step: Step) -> str:
-    """A file operation of the spool, one in the run folder (the same in each scenario), a command, a request."""
+    """A file operation of the spool, one in tmp/ or the run folder (the same in each scenario), a command, a request.
+
+    Until it is renamed nobody reads a file in tmp/, so all steps of its writing leave the same: an attempt in vain.
+    """
     if isinstance(step, HookStep):
-        return "hang-up" if step.text == "AT+CHUP" else step.kind
+        return next((kind for command, kind in NAMED.items() if command in step.text), step.kind)
     if own := re.search(r"run/home\.(calls)|home/(?:tmp/)?(slots)", step.path):
         return own[1] or own[2]
-    return "run file" if step.path.split("/")[0] == "run" else "file"
+    if step.path.startswith("run/"):
+        return "run file"
+    return "written" if "/tmp/" in step.path and step.call != "rename" else "file"
 
 
 def _report(outcome: Outcome, name: str, count: int) -> None:
@@ -379,7 +392,7 @@ def test_killed_at_every_step_and_run_again(name: str, kind: str) -> None:
 def test_killed_at_a_few_steps_and_run_again() -> None:
     """The sample for every day."""
     record = _record(SCENARIOS["everything"])
-    wanted = [step for kind, every in (("file", 9), ("command", 40), ("request", 4)) for step in
+    wanted = [step for kind, every in (("file", 9), ("command", 16), ("delete", 6), ("request", 4)) for step in
               _of_kind(record, kind)[every // 2 :: every]]  # fmt: skip
     _report(_kill_at(SCENARIOS["everything"], wanted), "sample", len(wanted))
 
