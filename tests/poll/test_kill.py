@@ -353,7 +353,7 @@ def _of_kind(record: Record, kind: str) -> list[Step]:
     for step in record.steps:
         if _kind(step) == kind:
             asks = isinstance(step, HookStep) and step.kind == "command" and not CHANGING.search(step.text)
-            found.setdefault(str(step).partition(": ")[2] if asks else step, step)
+            found.setdefault(re.split(r"[=?]", str(step))[0].partition(": ")[2] if asks else step, step)
     return list(found.values())
 
 
