@@ -303,9 +303,7 @@ def deliver(
     return b"".join(pdu).hex().upper()
 
 
-def _pieces(
-    text: str | bytes, alphabet: Alphabet, locking: int, single: int, cut_pairs: bool
-) -> Iterator[bytes]:
+def _pieces(text: str | bytes, alphabet: Alphabet, locking: int, single: int, cut_pairs: bool) -> Iterator[bytes]:
     """What must stay together in one part: a septet with its escape, a surrogate pair, an octet."""
     if isinstance(text, bytes):
         yield from (bytes([octet]) for octet in text)
@@ -603,12 +601,7 @@ def mms_notification(
 
 
 def service_indication(
-    text: str,
-    url: str,
-    *,
-    prefix: int = 0x0B,
-    host: tuple[str, int] | None = None,
-    dates: bool = False,
+    text: str, url: str, *, prefix: int = 0x0B, host: tuple[str, int] | None = None, dates: bool = False
 ) -> bytes:
     """The WBXML of an SI 1.0 document: an indication with its link and its text. WAP-167 8.
 

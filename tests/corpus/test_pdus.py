@@ -70,9 +70,7 @@ def test_real_parts_are_encoded_bit_for_bit() -> None:
 
 def test_real_report_is_encoded_bit_for_bit() -> None:
     found, recipient, _, time = real("real-report")
-    made = pdus.status_report(
-        recipient, status=0x30, reference=0x5A, sent=time, done=time, smsc="+34656000311"
-    )
+    made = pdus.status_report(recipient, status=0x30, reference=0x5A, sent=time, done=time, smsc="+34656000311")
     assert [made] == found
 
 
@@ -98,9 +96,7 @@ def test_notification_fields_are_those_of_a_real_one() -> None:
         ("ж", True, 16830),
     ],
 )
-def test_the_longest_message_is_the_printed_one(
-    text: str | bytes, wide: bool, printed: int
-) -> None:
+def test_the_longest_message_is_the_printed_one(text: str | bytes, wide: bool, printed: int) -> None:
     assert len(long_sms(text * printed, reference=1, wide=wide)) == 255
     with pytest.raises(ValueError, match="range"):
         long_sms(text * (printed + 1), reference=1, wide=wide)
@@ -159,8 +155,7 @@ def test_locking_tables_differ_where_printed(language: int, printed: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("language", "printed"),
-    [(0, ""), (1, TURKISH_SINGLE), (2, SPANISH_SINGLE), (3, PORTUGUESE_SINGLE)],
+    ("language", "printed"), [(0, ""), (1, TURKISH_SINGLE), (2, SPANISH_SINGLE), (3, PORTUGUESE_SINGLE)]
 )
 def test_single_shift_tables_are_as_printed(language: int, printed: str) -> None:
     assert pdus.SINGLE[language] == characters(EXTENSION + printed)
@@ -184,17 +179,14 @@ def test_addresses(text: str, encoded: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("zone", "encoded"),
-    [("+00:00", "00"), ("+01:00", "40"), ("+05:45", "32"), ("-03:30", "49"), ("-05:00", "0A")],
+    ("zone", "encoded"), [("+00:00", "00"), ("+01:00", "40"), ("+05:45", "32"), ("-03:30", "49"), ("-05:00", "0A")]
 )
 def test_zones(zone: str, encoded: str) -> None:
     stamp = pdus.timestamp(at(f"2026-11-22T12:34:56{zone}"))
     assert stamp == bytes.fromhex("621122214365" + encoded)
 
 
-@pytest.mark.parametrize(
-    ("value", "encoded"), [(0, "00"), (127, "7F"), (128, "8100"), (0x87A5, "828F25")]
-)
+@pytest.mark.parametrize(("value", "encoded"), [(0, "00"), (127, "7F"), (128, "8100"), (0x87A5, "828F25")])
 def test_uintvar(value: int, encoded: str) -> None:
     assert pdus.uintvar(value) == bytes.fromhex(encoded)  # 0x87A5: WAP-230-WSP 8.1.2's example
 

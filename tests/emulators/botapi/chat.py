@@ -13,9 +13,7 @@ from emulators.botapi.text import ApiError, bad_request, clean
 
 BURST, REFILL = 5, 1.0  # messages at once, then per second and chat; real numbers are not public
 
-Trouble = Literal[
-    "not started", "blocked", "deactivated", "kicked", "not a member", "deleted", "no rights"
-]
+Trouble = Literal["not started", "blocked", "deactivated", "kicked", "not a member", "deleted", "no rights"]
 Refusals = Mapping[str, tuple[int, str]]
 # What the Bot API server knows by itself (check_chat_access) ...
 ACCESS: Refusals = {

@@ -47,9 +47,7 @@ class Request:
         return f"{self.verb} {self.method} {self.params}"
 
 
-def http_answer(
-    status: int, body: bytes, kind: str = JSON_TYPE, headers: Mapping[str, str] | None = None
-) -> bytes:
+def http_answer(status: int, body: bytes, kind: str = JSON_TYPE, headers: Mapping[str, str] | None = None) -> bytes:
     """A whole HTTP/1.1 answer. Production stands behind nginx; its headers are assumed."""
     lines = [f"HTTP/1.1 {status} {responses.get(status, 'Unknown')}", "Server: nginx/1.18.0"]
     if body:

@@ -18,19 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emulators.botapi.text import (
-    MERGED,
-    QUOTES,
-    VERBATIM,
-    Entity,
-    Malformed,
-    bad_request,
-    check_markdown,
-    clean,
-    format_text,
-    is_utf8,
-    parse_html,
-)
+from emulators.botapi.text import MERGED, QUOTES, VERBATIM, Entity, Malformed, bad_request, clean, format_text, is_utf8
 
 MAX_PARAMETERS = 1 << 20  # bytes, HttpReader.h MAX_TOTAL_PARAMETERS_LENGTH
 MAX_RAW_TEXT = 1 << 15  # bytes, get_formatted_text
@@ -98,7 +86,7 @@ def read_parameters(query: str, content_type: str, body: bytes) -> dict[str, str
         try:
             pairs += _json_pairs(text)
         except ValueError:
-            # By facts/telegram.md. TDLib's HttpReader.cpp of 2026-07 rather logs the error and
+            # So users of the server say. TDLib's HttpReader.cpp of 2026-07 rather logs the error and
             # goes on with the fields that stand before it: a client must not send this at all.
             raise BrokenRequest(400) from None
     return dict(reversed(pairs))
@@ -158,7 +146,8 @@ def read_message(params: Mapping[str, str]) -> Draft:
         raise bad_request("Message text is empty")
     if len(text.encode("utf-8", "surrogatepass")) > MAX_RAW_TEXT:
         raise bad_request("Text is too long")
-    text, entities = _read_formatting(text, params)
+    assert not params.get("parse_mode"), "not simulated"
+    entities = _read_entities(params.get("entities", ""))
     return Draft(text, tuple(entities), _read_markup(params.get("reply_markup", "")), preview)
 
 
@@ -181,23 +170,6 @@ def _json_object(value: str, thing: str, short: str) -> dict[str, Any]:
     if not isinstance(decoded, dict):
         raise bad_request(f"Object expected as {short}")
     return decoded
-
-
-def _read_formatting(text: str, params: Mapping[str, str]) -> tuple[str, list[Entity]]:
-    mode = params.get("parse_mode", "").lower()
-    if mode in ("", "none"):
-        return text, _read_entities(params.get("entities", ""))
-    if mode not in ("html", "markdown", "markdownv2"):
-        raise bad_request("Unsupported parse_mode")
-    if not is_utf8(text):
-        raise bad_request("Text must be encoded in UTF-8")
-    try:
-        if mode == "html":
-            return parse_html(text)
-        check_markdown(text, reserved=">#+-=|{}.!" if mode == "markdownv2" else "")
-    except Malformed as e:
-        raise bad_request(f"Can't parse entities: {e}") from None
-    return text, []
 
 
 def _read_entities(value: str) -> list[Entity]:

@@ -13,10 +13,9 @@ the chat; on order it does what networks and servers do wrong.
 Each request is recorded in `requests`, meets the next ordered fault if there is one, is carried
 out (then its message is in `sent`) and answered; `on_request` is called in between.
 
-Its parts: botapi_rules.py (requests), botapi_text.py (text and entities), botapi_faults.py,
-botapi_chat.py, botapi_http.py; what a test needs of them is in `__all__` here.
+Its parts are the modules beside it; what a test needs of them is in `__all__` here.
 
-Not simulated: multipart bodies, entities that Telegram finds itself (links, numbers), methods
+Not simulated: multipart bodies, parse_mode, entities that Telegram finds itself (links, numbers), methods
 other than those of BotApi, the slowing down of repeated getUpdates.
 """
 
@@ -87,9 +86,7 @@ class BotApi:
     `rate` enforces the rate limit of botapi_chat.Buckets. `port` 0: one that is free.
     """
 
-    def __init__(
-        self, token: str = TOKEN, chat_id: int = CHAT_ID, *, rate: bool = False, port: int = 0
-    ) -> None:
+    def __init__(self, token: str = TOKEN, chat_id: int = CHAT_ID, *, rate: bool = False, port: int = 0) -> None:
         self.token = token
         self.chat_id = chat_id
         self.chats = {chat_id: Chat(chat_id)}
@@ -209,13 +206,7 @@ class BotApi:
             return "\n".join(message.text for message in self.sent)
 
     def user_says(
-        self,
-        chat_id: int,
-        text: str,
-        *,
-        user_id: int | None = None,
-        name: str = "Anna",
-        topic_id: int | None = None,
+        self, chat_id: int, text: str, *, user_id: int | None = None, name: str = "Anna", topic_id: int | None = None
     ) -> int:
         """A person writes to the bot: an update for getUpdates. Return its update_id.
 
@@ -337,9 +328,7 @@ class BotApi:
         self._message_count += 1
         return self._message_count
 
-    def _message_json(
-        self, chat: Chat, sender: Json, message_id: int, topic_id: int | None, text: str
-    ) -> Json:
+    def _message_json(self, chat: Chat, sender: Json, message_id: int, topic_id: int | None, text: str) -> Json:
         """https://core.telegram.org/bots/api#message"""
         topic = {"message_thread_id": topic_id, "is_topic_message": True} if topic_id else {}
         return {
@@ -358,11 +347,7 @@ class BotApi:
 
     def _get_me(self, _params: Mapping[str, str]) -> Json:
         """https://core.telegram.org/bots/api#getme"""
-        abilities = {
-            "can_join_groups": True,
-            "can_read_all_group_messages": False,
-            "supports_inline_queries": False,
-        }
+        abilities = {"can_join_groups": True, "can_read_all_group_messages": False, "supports_inline_queries": False}
         return {"result": {**self._bot(), **abilities}}
 
     def _get_chat(self, params: Mapping[str, str]) -> Json:
@@ -406,18 +391,13 @@ class BotApi:
         poll = self.long_polls
         self._changed.notify_all()
         self._changed.wait_for(
-            lambda: (
-                self._updates or self.long_polls != poll or self.webhook_url or not self._server
-            ),
-            timeout,
+            lambda: self._updates or self.long_polls != poll or self.webhook_url or not self._server, timeout
         )
         if self.webhook_url:
             raise ApiError(409, "Conflict: terminated by setWebhook request")
         if self.long_polls != poll:
             raise ApiError(
-                409,
-                "Conflict: terminated by other getUpdates request; "
-                "make sure that only one bot instance is running",
+                409, "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
             )
 
     def _remember_allowed_updates(self, params: Mapping[str, str]) -> None:
@@ -486,9 +466,7 @@ It checks requests and answers as the real server does: leave the text out, and 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the stand-in in a terminal until SIGINT or SIGTERM."""
-    parser = argparse.ArgumentParser(
-        description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--port", type=int, default=0, metavar="N", help="port on 127.0.0.1 (any that is free)")
     add("--token", default=TOKEN, metavar="T", help="the one token it knows (%(default)s)")

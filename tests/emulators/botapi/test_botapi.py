@@ -17,7 +17,7 @@ import requests
 
 from emulators.botapi import server
 from emulators.botapi.chat import BURST, Buckets
-from emulators.botapi.server import BotApi, Chat, Fault, Sent
+from emulators.botapi.server import BotApi, Chat, Fault
 from emulators.botapi.text import ApiError
 from patience import PATIENCE
 from rig import ROOT
@@ -87,55 +87,9 @@ def connection_error(function: Callable[[], Any]) -> str:
 # sendMessage: what is accepted, and how it looks
 
 
-def test_answer_has_the_form_of_the_real_one(api: BotApi, send: Post) -> None:
-    keyboard = {"inline_keyboard": [[{"text": "Copy 482913", "copy_text": {"text": "482913"}}]]}
-    code = {"offset": 5, "length": 6, "type": "code"}
-    answer = send(
-        "Anna\n482913",
-        entities=[BOLD, code],
-        reply_markup=keyboard,
-        link_preview_options={"is_disabled": True},
-        protect_content=True,
-    )
-    body = answer.json()
-    assert isinstance(body["result"].pop("date"), int)
-    assert body == {
-        "ok": True,
-        "result": {
-            "message_id": 1,
-            "from": {
-                "id": 123456789,
-                "is_bot": True,
-                "first_name": "homesim",
-                "username": "homesim_test_bot",
-            },
-            "chat": {"id": api.chat_id, "first_name": "Anna", "type": "private"},
-            "text": "Anna\n482913",
-            "entities": [BOLD, code],
-            "link_preview_options": {"is_disabled": True},
-            "reply_markup": keyboard,
-            "has_protected_content": True,
-        },
-    }
-    (sent,) = api.sent
-    assert sent.entities == [BOLD, code]
-    assert sent.reply_markup == keyboard
-    assert sent.message_id == 1
-
-
-@pytest.mark.parametrize("method", ["sendMessage", "sendmessage", "SENDMESSAGE"])
-def test_method_names_have_no_case(api: BotApi, method: str) -> None:
-    assert call(api, method, chat_id=api.chat_id, text="x")["ok"]
-    assert api.requests[0].method == "sendMessage"
-
-
 def test_get_and_form(api: BotApi, session: requests.Session) -> None:
     nested = json.dumps([BOLD])
-    params: dict[str, str] = {
-        "chat_id": str(api.chat_id),
-        "text": "café 1+1",
-        "entities": nested,
-    }
+    params: dict[str, str] = {"chat_id": str(api.chat_id), "text": "café 1+1", "entities": nested}
     assert session.get(method_url(api), params=params).json()["ok"]
     assert session.post(method_url(api), data=params).json()["ok"]
     assert [(s.text, s.entities) for s in api.sent] == [("café 1+1", [BOLD])] * 2
@@ -189,13 +143,6 @@ def test_bad_texts(api: BotApi, send: Post, text: str | None, description: str) 
     assert not api.sent
 
 
-def test_bad_utf8_in_a_form(api: BotApi, session: requests.Session) -> None:
-    body = f"chat_id={api.chat_id}&text=%ff"
-    form = {"Content-Type": "application/x-www-form-urlencoded"}
-    answer = session.post(method_url(api), data=body, headers=form)
-    assert_refused(answer, 400, "Bad Request: strings must be encoded in UTF-8")
-
-
 def test_text_is_checked_before_the_chat(send: Post) -> None:
     assert_refused(send("", chat_id=1), 400, "Bad Request: message text is empty")
     assert_refused(send("x" * 4097, chat_id=1), 400, "Bad Request: chat not found")
@@ -207,7 +154,6 @@ def test_text_is_checked_before_the_chat(send: Post) -> None:
 @pytest.mark.parametrize(
     ("field", "description"),
     [
-        ("parse_mode", "unsupported parse_mode"),
         ("reply_markup", "object expected as reply markup"),
         ("link_preview_options", "object expected as link preview options"),
     ],
@@ -268,22 +214,10 @@ def test_token_revoked_or_logged_out(api: BotApi, send: Post) -> None:
     ("chat", "code", "description"),
     [
         (Chat(5, trouble="blocked"), 403, "Forbidden: bot was blocked by the user"),
-        (
-            Chat(5, trouble="not started"),
-            403,
-            "Forbidden: bot can't initiate conversation with a user",
-        ),
+        (Chat(5, trouble="not started"), 403, "Forbidden: bot can't initiate conversation with a user"),
         (Chat(5, trouble="deactivated"), 403, "Forbidden: user is deactivated"),
-        (
-            Chat(-5, "group", trouble="kicked"),
-            403,
-            "Forbidden: bot was kicked from the group chat",
-        ),
-        (
-            Chat(-5, "supergroup", trouble="not a member"),
-            403,
-            "Forbidden: bot is not a member of the supergroup chat",
-        ),
+        (Chat(-5, "group", trouble="kicked"), 403, "Forbidden: bot was kicked from the group chat"),
+        (Chat(-5, "supergroup", trouble="not a member"), 403, "Forbidden: bot is not a member of the supergroup chat"),
         (Chat(-5, "group", trouble="deleted"), 403, "Forbidden: the group chat was deleted"),
         (
             Chat(-5, "supergroup", trouble="no rights"),
@@ -342,11 +276,7 @@ def test_topics(api: BotApi, send: Post) -> None:
         ("ab", [("bold", 0, 0), ("url", 0, 2)], []),
         ("a\r", [("bold", 1, 1)], []),
         ("abcdef", [("bold", 0, 3), ("bold", 2, 2)], [("bold", 0, 4)]),
-        (
-            "abcdef",
-            [("bold", 0, 6), ("code", 2, 2)],
-            [("bold", 0, 2), ("code", 2, 2), ("bold", 4, 2)],
-        ),
+        ("abcdef", [("bold", 0, 6), ("code", 2, 2)], [("bold", 0, 2), ("code", 2, 2), ("bold", 4, 2)]),
         ("abcdef", [("bold", 0, 4), ("italic", 2, 4)], [("bold", 0, 4), ("italic", 2, 4)]),
         ("abcdef", [("code", 0, 4), ("pre", 2, 4)], [("code", 0, 4)]),
         ("abcdef", [("blockquote", 0, 4), ("code", 2, 4)], [("blockquote", 0, 4)]),
@@ -370,32 +300,14 @@ def test_more_than_100_entities(send: Post) -> None:
     ("entity", "description"),
     [
         ({"offset": 9, "length": 1}, "entity begins after the end of the text at UTF-16 offset 9"),
-        (
-            {"offset": 1, "length": 9},
-            f"{BEGINNING} 1 ends after the end of the text at UTF-16 offset 10",
-        ),
-        (
-            {"offset": 2, "length": 1},
-            "entity begins in a middle of a UTF-16 symbol at byte offset 5",
-        ),
-        (
-            {"offset": 0, "length": 2},
-            f"{BEGINNING} 0 ends in a middle of a UTF-16 symbol at byte offset 5",
-        ),
+        ({"offset": 1, "length": 9}, f"{BEGINNING} 1 ends after the end of the text at UTF-16 offset 10"),
+        ({"offset": 2, "length": 1}, "entity begins in a middle of a UTF-16 symbol at byte offset 5"),
+        ({"offset": 0, "length": 2}, f"{BEGINNING} 0 ends in a middle of a UTF-16 symbol at byte offset 5"),
         ({"offset": -1, "length": 2}, "receive an entity with incorrect offset -1"),
         ({"length": 1}, "can't parse MessageEntity: Can't find field \"offset\""),
-        (
-            {"offset": [], "length": 1},
-            'can\'t parse MessageEntity: Field "offset" must be a Number',
-        ),
-        (
-            {"offset": 0, "length": 1, "type": "blink"},
-            "can't parse MessageEntity: Unsupported type specified",
-        ),
-        (
-            {"offset": 0, "length": 1, "type": "text_link"},
-            "can't parse MessageEntity: Can't find field \"url\"",
-        ),
+        ({"offset": [], "length": 1}, 'can\'t parse MessageEntity: Field "offset" must be a Number'),
+        ({"offset": 0, "length": 1, "type": "blink"}, "can't parse MessageEntity: Unsupported type specified"),
+        ({"offset": 0, "length": 1, "type": "text_link"}, "can't parse MessageEntity: Can't find field \"url\""),
         ("bold", "can't parse MessageEntity: expected an Object"),
     ],
 )
@@ -406,29 +318,7 @@ def test_bad_entities(send: Post, entity: Any, description: str) -> None:
 
 def test_entities_that_are_ignored(api: BotApi, send: Post) -> None:
     assert send("abcd", entities="[{").json()["ok"]
-    assert send("ab <b>cd</b> &amp;", entities=[BOLD], parse_mode="HTML").json()["ok"]
-    assert [s.entities for s in api.sent] == [[], [{"type": "bold", "offset": 3, "length": 2}]]
-    assert api.sent[1].text == "ab cd &"
-
-
-@pytest.mark.parametrize(
-    ("mode", "text", "description"),
-    [
-        ("HTML", "я < 5", 'Unsupported start tag "" at byte offset 3'),
-        ("HTML", "<3", "Unclosed start tag at byte offset 0"),
-        ("HTML", "<me@example.org>", 'Unsupported start tag "me@example.org" at byte offset 0'),
-        ("HTML", "<b>x", 'Can\'t find end tag corresponding to start tag "b"'),
-        (
-            "MarkdownV2",
-            "Hi.",
-            "Character '.' is reserved and must be escaped with the preceding '\\'",
-        ),
-        ("Markdown", "my_code", "Can't find end of the entity starting at byte offset 2"),
-    ],
-)
-def test_parse_errors(send: Post, mode: str, text: str, description: str) -> None:
-    answer = send(text, parse_mode=mode)
-    assert_refused(answer, 400, f"Bad Request: can't parse entities: {description}")
+    assert [sent.entities for sent in api.sent] == [[]]
 
 
 @pytest.mark.parametrize(
@@ -437,18 +327,12 @@ def test_parse_errors(send: Post, mode: str, text: str, description: str) -> Non
         ({"text": "Copy", "copy_text": {"text": ""}}, "BUTTON_COPY_TEXT_INVALID"),
         ({"text": "Copy", "copy_text": {"text": "1" * 257}}, "BUTTON_COPY_TEXT_INVALID"),
         ({"text": "", "copy_text": {"text": "1"}}, "inline keyboard button text must be non-empty"),
-        (
-            {"copy_text": {"text": "1"}},
-            "can't parse inline keyboard button: Can't find field \"text\"",
-        ),
+        ({"copy_text": {"text": "1"}}, "can't parse inline keyboard button: Can't find field \"text\""),
         (
             {"text": "Copy", "copy_text": "1"},
             'can\'t parse inline keyboard button: Field "copy_text" must be of type Object',
         ),
-        (
-            {"text": "Copy"},
-            "can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard",
-        ),
+        ({"text": "Copy"}, "can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard"),
     ],
 )
 def test_bad_buttons(api: BotApi, send: Post, button: dict[str, Any], description: str) -> None:
@@ -501,21 +385,6 @@ def test_updates_are_confirmed_by_offset(api: BotApi) -> None:
     assert call(api, "getUpdates", offset=last + 1) == {"ok": True, "result": []}
 
 
-def test_update_of_a_new_user(api: BotApi) -> None:
-    api.user_says(77, "/start abc", name="Boris")
-    (update,) = call(api, "getUpdates")["result"]
-    message = update["message"]
-    assert message["chat"] == {"id": 77, "first_name": "Boris", "type": "private"}
-    assert message["entities"] == [{"offset": 0, "length": 6, "type": "bot_command"}]
-    assert call(api, "sendMessage", chat_id=77, text="hi")["ok"]
-
-
-def test_writing_heals_a_blocked_chat(api: BotApi, send: Post) -> None:
-    api.chats[api.chat_id] = Chat(api.chat_id, trouble="blocked")
-    api.user_says(api.chat_id, "/start")
-    assert send().json()["ok"]
-
-
 def test_long_poll_is_woken(api: BotApi) -> None:
     poll = in_background(lambda: call(api, "getUpdates", timeout=50))
     api.wait_for(lambda api: api.long_polls == 1)
@@ -547,11 +416,6 @@ def test_webhook(api: BotApi) -> None:
     assert call(api, "getUpdates")["result"] == []
 
 
-def test_get_me(api: BotApi) -> None:
-    me = call(api, "getMe")["result"]
-    assert (me["id"], me["is_bot"], me["username"]) == (123456789, True, "homesim_test_bot")
-
-
 def test_allowed_updates_are_remembered(api: BotApi) -> None:
     call(api, "getUpdates", allowed_updates='["callback_query"]')
     api.user_says(api.chat_id, "hi")
@@ -563,25 +427,13 @@ def test_allowed_updates_are_remembered(api: BotApi) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "in_chat"),
-    [
-        (server.reset(), ""),
-        (server.lost_answer(), "first"),
-        (server.lost_answer(reset=True), "first"),
-    ],
+    [(server.reset(), ""), (server.lost_answer(), "first"), (server.lost_answer(reset=True), "first")],
 )
 def test_no_answer(api: BotApi, send: Post, fault: Fault, in_chat: str) -> None:
     api.order(fault)
     assert "Connection aborted" in connection_error(lambda: send("first"))
     assert api.text() == in_chat
     assert send("next").json()["ok"]
-
-
-def test_lost_answers_differ_in_how_they_end(api: BotApi, send: Post) -> None:
-    api.order(server.lost_answer(), server.lost_answer(reset=True))
-    with pytest.raises(requests.ConnectionError, match="RemoteDisconnected"):
-        send()
-    with pytest.raises(requests.ConnectionError, match="ConnectionResetError"):
-        send()
 
 
 @pytest.mark.parametrize(
@@ -599,9 +451,7 @@ def test_lost_answers_differ_in_how_they_end(api: BotApi, send: Post) -> None:
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
-def test_answers_on_order(
-    api: BotApi, send: Post, fault: Fault, status: int, part: str, in_chat: str
-) -> None:
+def test_answers_on_order(api: BotApi, send: Post, fault: Fault, status: int, part: str, in_chat: str) -> None:
     api.order(fault)
     answer = send("first")
     assert answer.status_code == status
@@ -645,14 +495,6 @@ def test_too_many(api: BotApi, send: Post) -> None:
     assert not api.sent
 
 
-def test_redirect_leads_to_a_page_that_is_ok(api: BotApi, session: requests.Session) -> None:
-    api.order(server.redirect(), server.reset())
-    answer = session.post(method_url(api), json={"chat_id": api.chat_id, "text": "x"})
-    assert (answer.status_code, len(answer.history)) == (200, 1)
-    assert not api.sent
-    assert len(api.faults) == 1
-
-
 def test_truncated(api: BotApi) -> None:
     api.order(server.truncated())
     with socket.create_connection(("127.0.0.1", int(api.url.rpartition(":")[2]))) as sock:
@@ -674,14 +516,6 @@ def test_hang_until_released(api: BotApi, send: Post) -> None:
     api.release()
     assert "RemoteDisconnected" in pending()
     assert not api.sent
-
-
-def test_slow_answer_can_be_hurried(api: BotApi, send: Post) -> None:
-    api.order(server.slow(60))
-    pending = in_background(send)
-    api.wait_for(lambda api: len(api.sent) == 1)
-    api.release()
-    assert pending().json()["ok"]
 
 
 def test_down_and_up_on_the_same_port(api: BotApi, send: Post) -> None:
@@ -731,33 +565,6 @@ def test_wait_for_names_the_last_requests(api: BotApi, send: Post) -> None:
         api.wait_for(lambda api: len(api.sent) == 2, timeout=0.01)
 
 
-MESSAGE = Sent(
-    time=0,
-    chat_id=1,
-    text="😀Anna\n48\x9b13",
-    entities=[
-        {"type": "bold", "offset": 2, "length": 4},
-        {"type": "code", "offset": 7, "length": 5},
-    ],
-    reply_markup={"inline_keyboard": [[{"text": "Copy 482913", "copy_text": {"text": "x"}}]]},
-    topic_id=None,
-    message_id=1,
-    request={},
-)
-
-
-def test_show_on_a_terminal() -> None:
-    assert server.show(MESSAGE, ansi=True).split("\n") == [
-        "│ 😀\x1b[1mAnna\x1b[0m",
-        "│ \x1b[36m48\ufffd13\x1b[0m",
-        "│ [ Copy 482913 ]",
-    ]
-
-
-def test_show_elsewhere() -> None:
-    assert server.show(MESSAGE) == "│ 😀Anna\n│ 48\ufffd13\n│ [ Copy 482913 ]"
-
-
 def test_command_line() -> None:
     command = [sys.executable, "-m", server.__name__, "--chat-id", "7", "--token", f"1:{'A' * 35}"]
     env = {**os.environ, "PYTHONUTF8": "1", "PYTHONPATH": str(ROOT / "tests")}
@@ -773,9 +580,3 @@ def test_command_line() -> None:
         assert [program.stdout.readline() for _ in range(2)] == ["\n", "│ héllo\n"]
         program.send_signal(signal.SIGINT)
         assert program.wait(PATIENCE) == 0
-
-
-def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="0"):
-        server.main(["--help"])
-    assert "api_url" in capsys.readouterr().out

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Text and entities as Telegram sees them: cleaning, offsets, overlaps, parse modes.
+"""Text and entities as Telegram sees them: cleaning, offsets, overlaps.
 
 After TDLib's MessageEntity.cpp and misc.cpp. On the wire entities count in UTF-16 code units, in
 here between `_to_code_points` and `_to_utf16` in code points.
@@ -15,16 +15,7 @@ QUOTES = ("blockquote", "expandable_blockquote")
 VERBATIM = ("code", "pre", "date_time")  # nothing else inside: is_pre_entity
 TO_SPACE = {c: " " for c in range(32) if chr(c) not in "\n\r"}
 DROPPED = {0x0D, *range(0x2028, 0x202F), 0x030A, 0x0333, 0x033F}
-BLANK = re.compile(
-    "[ \n\u00a0\u1680\u180e\u2000-\u200f\u202f\u205f\u2800\u3000\ufeff\ufffc\U000e0000-\U000e007f]*"
-)
-HTML_TAGS: Mapping[str, str | None] = {
-    "b": "bold", "strong": "bold", "i": "italic", "em": "italic", "u": "underline",
-    "ins": "underline", "s": "strikethrough", "strike": "strikethrough", "del": "strikethrough",
-    "code": "code", "pre": "pre", "tg-spoiler": "spoiler", "blockquote": "blockquote",
-    "a": None,
-}  # fmt: skip
-HTML_TOKEN = re.compile(r"<[^>]*>?|&(?:lt|gt|amp|quot|#\d{1,6});|[^<&]+|&")
+BLANK = re.compile("[ \n\u00a0\u1680\u180e\u2000-\u200f\u202f\u205f\u2800\u3000\ufeff\ufffc\U000e0000-\U000e007f]*")
 
 
 class ApiError(Exception):
@@ -207,60 +198,3 @@ def utf16(text: str) -> int:
 def is_utf8(text: str) -> bool:
     """Whether no lone surrogate is in it: these stand for bad JSON escapes and bad bytes."""
     return not re.search("[\ud800-\udfff]", text)
-
-
-# parse_mode, for plain cases
-
-
-def parse_html(text: str) -> tuple[str, list[Entity]]:
-    """Plain text and entities of HTML with the tags above; attributes and links are dropped."""
-    out = ""
-    entities: list[Entity] = []
-    open_tags: list[tuple[str, int]] = []
-    for token in HTML_TOKEN.finditer(text):
-        word, place = token.group(), f"at byte offset {len(text[: token.start()].encode())}"
-        if word.startswith("</"):
-            tag, start = open_tags.pop() if open_tags else ("", 0)
-            if word[2:-1].strip().lower() != tag:
-                raise Malformed(f"Unmatched end tag {place}")
-            if kind := HTML_TAGS[tag]:
-                entities.append(Entity(utf16(out[:start]), utf16(out[start:]), kind))
-        elif word.startswith("<"):
-            open_tags.append((_start_tag(word, place), len(out)))
-        else:
-            out += _unescape(word)
-    if open_tags:
-        tag = open_tags[-1][0]
-        raise Malformed(f'Can\'t find end tag corresponding to start tag "{tag}"')
-    return out, entities
-
-
-def _start_tag(word: str, place: str) -> str:
-    tag = re.split(r"[\s>]", word[1:])[0].lower()
-    if len(word) == len(tag) + 1 or (tag in HTML_TAGS and word[-1] != ">"):
-        raise Malformed(f"Unclosed start tag {place}")
-    if tag not in HTML_TAGS:
-        raise Malformed(f'Unsupported start tag "{tag}" {place}')
-    return tag
-
-
-def _unescape(word: str) -> str:
-    """The four names and the numbers that Telegram knows; other text is itself."""
-    if word.startswith("&#"):
-        return chr(int(word[2:-1]))
-    return {"&lt;": "<", "&gt;": ">", "&amp;": "&", "&quot;": '"'}.get(word, word)
-
-
-def check_markdown(text: str, reserved: str) -> None:
-    """The plainest errors only; a text that passes is delivered with its markup as written."""
-    bare = re.sub(r"\\.", "  ", text, flags=re.DOTALL)
-    for mark, name in {"*": "Bold", "_": "Italic", "`": "Code"}.items():
-        if bare.count(mark) % 2:
-            place = f"at byte offset {len(text[: bare.rindex(mark)].encode())}"
-            if not reserved:
-                raise Malformed(f"Can't find end of the entity starting {place}")
-            raise Malformed(f"Can't find end of {name} entity {place}")
-    for char in bare:
-        if char in reserved:
-            escaped = "is reserved and must be escaped with the preceding '\\'"
-            raise Malformed(f"Character '{char}' {escaped}")

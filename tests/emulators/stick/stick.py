@@ -395,14 +395,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--path", type=Path, required=True, help="the symlink to the port, made and removed")
     parser.add_argument("--pin", help="the SIM's PIN; without it the SIM asks for none")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer (default 0)")
-    parser.add_argument(
-        "--deliver",
-        nargs="+",
-        default=[],
-        type=hex_pdu,
-        metavar="HEX",
-        help="SMS that arrive at once",
-    )
+    parser.add_argument("--deliver", nargs="+", default=[], type=hex_pdu, metavar="HEX", help="SMS that arrive at once")
     parser.add_argument("--verbose", action="store_true", help="print each AT command received")
     return parser
 

@@ -123,11 +123,7 @@ def test_echo_goes_off_and_on(client: Client) -> None:
 
 
 def test_commands_of_one_line_have_one_result(client: Client) -> None:
-    assert client.lines('ATE1V1+CMEE=1;+CPMS="SM","SM";+CMGF?') == [
-        "+CPMS: 0,50,0,50,0,50",
-        "+CMGF: 0",
-        "OK",
-    ]
+    assert client.lines('ATE1V1+CMEE=1;+CPMS="SM","SM";+CMGF?') == ["+CPMS: 0,50,0,50,0,50", "+CMGF: 0", "OK"]
     assert client.lines("AT+CMGF?;+NONSENSE;+CSQ") == ["+CMGF: 0", "ERROR"]
 
 
@@ -174,8 +170,7 @@ def test_answers_are_those_of_the_logs(client: Client, command: str, answer: str
 
 
 @pytest.mark.parametrize(
-    "command",
-    ["AT+NONSENSE", "AT$X=?", "AT+COPS=", "AT+COPS=3,x", "AT+CMGD=0,9", 'AT+CPMS="SM', "AT+CMGL=5"],
+    "command", ["AT+NONSENSE", "AT$X=?", "AT+COPS=", "AT+COPS=3,x", "AT+CMGD=0,9", 'AT+CPMS="SM', "AT+CMGL=5"]
 )
 def test_anything_else_is_an_error(client: Client, command: str) -> None:
     assert client.lines(command) == ["ERROR"]
@@ -581,11 +576,7 @@ def test_commands_and_phases(client: Client, stick: Stick) -> None:
     stick.on_command = watch
     client.ask("AT+CMGD=0")
     assert answered.wait(PATIENCE)
-    assert seen == [
-        ("received", "AT+CMGD=0", 1),
-        ("done", "AT+CMGD=0", 0),
-        ("answered", "AT+CMGD=0", 0),
-    ]
+    assert seen == [("received", "AT+CMGD=0", 1), ("done", "AT+CMGD=0", 0), ("answered", "AT+CMGD=0", 0)]
     assert [(command.text, command.number) for command in stick.commands] == [("AT+CMGD=0", 1)]
 
 
