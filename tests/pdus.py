@@ -30,8 +30,6 @@ ESCAPE: Final = 0x1B
 
 # Information element identifiers, TS 23.040 9.2.3.24.
 CONCAT_8BIT: Final = 0x00
-SPECIAL_MESSAGE: Final = 0x01
-PORTS_8BIT: Final = 0x04
 PORTS_16BIT: Final = 0x05
 CONCAT_16BIT: Final = 0x08
 SINGLE_SHIFT: Final = 0x24
@@ -137,12 +135,11 @@ def _is_number(address: str) -> bool:
     return set(address.removeprefix("+")) <= set("0123456789*#")
 
 
-def address(text: str, *, toa: int | None = None, length: int | None = None) -> bytes:
+def address(text: str, *, toa: int | None = None) -> bytes:
     """TP-OA, TP-DA or TP-RA: length in useful semi-octets, type of address, value.
 
     `+` and digits is international (0x91), digits, `*` and `#` alone are unknown (0x81), all else
-    is alphanumeric (0xD0: GSM 7-bit, packed). `toa` sets another type, `length` lies about the
-    length. TS 23.040 9.1.2.5.
+    is alphanumeric (0xD0: GSM 7-bit, packed). `toa` sets another type. TS 23.040 9.1.2.5.
     """
     if toa is None:
         toa = 0x91 if text.startswith("+") else 0x81 if _is_number(text) else 0xD0
@@ -152,7 +149,7 @@ def address(text: str, *, toa: int | None = None, length: int | None = None) -> 
     else:
         digits = text.removeprefix("+")
         useful, value = len(digits), semi_octets(digits)
-    return bytes([useful if length is None else length, toa]) + value
+    return bytes([useful, toa]) + value
 
 
 def service_centre(number: str) -> bytes:
@@ -249,7 +246,6 @@ class DeliverOptions(TypedDict, total=False):
     locking: int
     single: int
     toa: int | None
-    sender_length: int | None
     first_octet: int
     udl: int | None
     trailing: bytes
@@ -271,7 +267,6 @@ def deliver(
     locking: int = 0,
     single: int = 0,
     toa: int | None = None,
-    sender_length: int | None = None,
     first_octet: int = 0x04,
     udl: int | None = None,
     trailing: bytes = b"",
@@ -283,7 +278,7 @@ def deliver(
     languages (1 Turkish, 2 Spanish, 3 Portuguese); their elements follow those of `udh`.
 
     For damage: `scts` is the raw stamp (14 hex digits), `udh_raw` a whole header with its UDHL,
-    `toa` and `sender_length` the octets of the sender's address, `first_octet` the TP-MTI and flags
+    `toa` the type of the sender's address, `first_octet` the TP-MTI and flags
     (the UDHI bit is added when there is a header), `udl` the stated length of the user data,
     `trailing` octets behind it.
     """
@@ -293,7 +288,7 @@ def deliver(
     pdu = [
         service_centre(smsc),
         bytes([first_octet | (0x40 if head else 0)]),
-        address(sender, toa=toa, length=sender_length),
+        address(sender, toa=toa),
         bytes([pid, coding(alphabet, message_class) if dcs is None else dcs]),
         timestamp(time) if scts is None else bytes.fromhex(scts),
         bytes([length if udl is None else udl]),
@@ -303,7 +298,7 @@ def deliver(
     return b"".join(pdu).hex().upper()
 
 
-def _pieces(text: str | bytes, alphabet: Alphabet, locking: int, single: int, cut_pairs: bool) -> Iterator[bytes]:
+def _pieces(text: str | bytes, alphabet: Alphabet, locking: int, single: int) -> Iterator[bytes]:
     """What must stay together in one part: a septet with its escape, a surrogate pair, an octet."""
     if isinstance(text, bytes):
         yield from (bytes([octet]) for octet in text)
@@ -312,9 +307,7 @@ def _pieces(text: str | bytes, alphabet: Alphabet, locking: int, single: int, cu
     elif alphabet == "8bit":
         yield from (char.encode() for char in text)
     else:
-        for char in text:
-            units = ucs2(char)
-            yield from (units[:2], units[2:]) if cut_pairs and len(units) == 4 else (units,)
+        yield from map(ucs2, text)
 
 
 def split(pieces: Iterator[bytes], room: int) -> list[bytes]:
@@ -338,17 +331,14 @@ def long_sms(
     smsc: str | Sequence[str] = SMSC,
     total: int | None = None,
     before: Sequence[Element] = (),
-    after: Sequence[Element] = (),
-    cut_pairs: bool = False,
     **options: Unpack[DeliverOptions],
 ) -> list[str]:
     """A concatenated SMS as its parts, in order, split like phones do (TS 23.040 9.2.3.24.1).
 
-    Full parts, an escape stays with its character and a surrogate pair in one part, unless
-    `cut_pairs`; a list is taken as the parts themselves. `wide` makes the reference 16 bits. Each
-    part is stamped `time_step` later than the one before and takes the next of several `smsc` in
-    turn. `before` and `after` are other elements around the concatenation. `total` lies about the
-    number of parts.
+    Full parts, an escape stays with its character and a surrogate pair in one part; a list is taken
+    as the parts themselves. `wide` makes the reference 16 bits. Each part is stamped `time_step`
+    later than the one before and takes the next of several `smsc` in turn. `before` are other
+    elements before the concatenation. `total` lies about the number of parts.
     """
     locking, single = options.get("locking", 0), options.get("single", 0)
     whole = "".join(part for part in _as_list(text) if isinstance(part, str))
@@ -359,12 +349,12 @@ def long_sms(
     options["alphabet"] = alphabet
 
     def elements(count: int, number: int) -> list[Element]:
-        return [*before, concat(reference, count, number, wide=wide), *after]
+        return [*before, concat(reference, count, number, wide=wide)]
 
     if isinstance(text, str | bytes):
         room = OCTETS - len(header([*elements(1, 1), *shifts(locking, single)]))
         room = room * 8 // 7 if alphabet == "gsm7" else room
-        pieces = _pieces(text, alphabet, locking, single, cut_pairs)
+        pieces = _pieces(text, alphabet, locking, single)
         parts: Sequence[str | bytes] = split(pieces, room)
     else:
         parts = text
@@ -497,7 +487,6 @@ def wap_push(
     *,
     headers: bytes = b"",
     reference: int = 0xAA,
-    ports_first: bool = True,
     time: datetime = TIME,
     smsc: str = SMSC,
     pid: int = 0,
@@ -505,7 +494,7 @@ def wap_push(
 ) -> list[str]:
     """A connectionless WSP Push (WAP-230-WSP 8.2.4.1) to port 2948, in as few PDUs as fit.
 
-    `content_type` and `headers` are WSP-encoded. `ports_first` orders ports and concatenation.
+    `content_type` and `headers` are WSP-encoded.
     """
     described = content_type + headers
     push = b"\x01\x06" + uintvar(len(described)) + described + body
@@ -519,8 +508,7 @@ def wap_push(
         time=time,
         time_step=timedelta(0),
         smsc=smsc,
-        before=[element] if ports_first else [],
-        after=[] if ports_first else [element],
+        before=[element],
         pid=pid,
         dcs=dcs,
     )
@@ -558,7 +546,6 @@ def mms_notification(
     origin: str = SMSC,
     named_type: bool = True,
     reference: int = 0xAA,
-    ports_first: bool = True,
     time: datetime = TIME,
     dcs: int = 0x04,
     trailing: bytes = b"",
@@ -594,36 +581,12 @@ def mms_notification(
         origin,
         headers=b"\xaf\x84" if named_type else b"",  # X-Wap-Application-Id: mms.ua
         reference=reference,
-        ports_first=ports_first,
         time=time,
         dcs=dcs,
     )
 
 
-def service_indication(
-    text: str, url: str, *, prefix: int = 0x0B, host: tuple[str, int] | None = None, dates: bool = False
-) -> bytes:
-    """The WBXML of an SI 1.0 document: an indication with its link and its text. WAP-167 8.
-
-    `prefix` is the token that the link begins with, `host` what stands before `url`: a string and
-    the token that ends it. `dates` adds an action, an id, and the dates of creation and expiry.
-    """
-    link = b"\x03" + host[0].encode() + b"\0" + bytes([host[1]]) if host else b""
-    more = b""
-    if dates:
-        more = b"\x08\x11\x03id@example\0\x0a\xc3\x07\x20\x26\x11\x22\x12\x34\x56\x10\xc3\x04\x20\x26\x12\x01"
-    return b"".join(
-        [
-            b"\x02\x05\x6a\x00\x45\xc6",
-            bytes([prefix]),
-            link,
-            b"\x03" + url.encode() + b"\0",
-            more,
-            b"\x01\x03" + text.encode() + b"\0\x01\x01",
-        ]
-    )
-
-
-def service_loading(url: str) -> bytes:
-    """The WBXML of an SL 1.0 document: a link to load. WAP-168."""
-    return b"\x02\x06\x6a\x00\x85\x08\x03" + url.encode() + b"\0\x01"
+def service_indication(text: str, url: str) -> bytes:
+    """The WBXML of an SI 1.0 document: an indication with its link and its text. WAP-167 8."""
+    link = b"\x0b\x03" + url.encode() + b"\0"
+    return b"\x02\x05\x6a\x00\x45\xc6" + link + b"\x01\x03" + text.encode() + b"\0\x01\x01"

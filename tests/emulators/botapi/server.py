@@ -19,15 +19,12 @@ Not simulated: multipart bodies, parse_mode, entities that Telegram finds itself
 other than those of BotApi, the slowing down of repeated getUpdates.
 """
 
-import argparse
 import json
 import re
-import signal
-import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, Self
 
@@ -61,7 +58,7 @@ from patience import PATIENCE
 
 __all__ = [
     "BotApi", "Chat", "Fault", "Request", "Sent", "Trouble", "drip", "empty_400", "endless", "gateway",
-    "hang", "honest", "lost_answer", "main", "nested", "not_ok", "portal", "redirect", "refusal", "reset",
+    "hang", "honest", "lost_answer", "nested", "not_ok", "portal", "redirect", "refusal", "reset",
     "show", "slow", "too_many", "truncated",
 ]  # fmt: skip
 
@@ -186,19 +183,6 @@ class BotApi:
                     f"not within {timeout} s; {len(self.requests)} requests, "
                     f"{len(self.sent)} sent, {len(self.faults)} faults left; last requests:\n{last}"
                 )
-
-    def follow(self) -> Iterator[Sent]:
-        """Each message of the chat, as it comes, until down()."""
-        seen = 0
-        while True:
-            with self._changed:
-                while len(self.sent) == seen and self._server:
-                    self._changed.wait()
-                new = self.sent[seen:]
-            if not new:
-                return
-            yield from new
-            seen += len(new)
 
     def text(self) -> str:
         """The chat as one string."""
@@ -451,39 +435,3 @@ def _message_extras(content: Content, params: Mapping[str, str]) -> Json:
         "has_protected_content": is_true(params.get("protect_content", "")),
     }
     return {name: value for name, value in extras.items() if value}
-
-
-HELP = f"""\
-A strict stand-in for the Telegram Bot API on this machine. It prints its URL, then the chat as
-it grows, until Ctrl-C. Put the URL into config.toml as api_url, or try it by hand:
-
-  curl URL/bot{TOKEN}/sendMessage \\
-      -d chat_id={CHAT_ID} -d text=hello
-
-It checks requests and answers as the real server does: leave the text out, and see.
-"""
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Run the stand-in in a terminal until SIGINT or SIGTERM."""
-    parser = argparse.ArgumentParser(description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add("--port", type=int, default=0, metavar="N", help="port on 127.0.0.1 (any that is free)")
-    add("--token", default=TOKEN, metavar="T", help="the one token it knows (%(default)s)")
-    add("--chat-id", type=int, default=CHAT_ID, metavar="N", help="the one chat (%(default)s)")
-    add("--rate", action="store_true", help="answer 429 past a burst of 5, then 1 a second")
-    options = parser.parse_args(argv)
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's `&` has SIGINT ignored
-        signal.signal(number, signal.default_int_handler)
-    try:
-        with BotApi(options.token, options.chat_id, rate=options.rate, port=options.port) as api:
-            print(api.url, flush=True)
-            for sent in api.follow():
-                print(f"\n{show(sent)}", flush=True)
-    except KeyboardInterrupt:
-        pass
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,13 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The Bot API stand-in is as strict as the facts say, and does on order what it promises."""
 
-import contextlib
 import json
-import os
-import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,7 +15,6 @@ from emulators.botapi.chat import BURST, Buckets
 from emulators.botapi.server import BotApi, Chat, Fault
 from emulators.botapi.text import ApiError
 from patience import PATIENCE
-from rig import ROOT
 
 Post = Callable[..., requests.Response]
 BEGINNING = "entity beginning at UTF-16 offset"
@@ -563,20 +557,3 @@ def test_wait_for_names_the_last_requests(api: BotApi, send: Post) -> None:
     send("only one")
     with pytest.raises(AssertionError, match=r"1 requests, 1 sent(?s:.*)only one"):
         api.wait_for(lambda api: len(api.sent) == 2, timeout=0.01)
-
-
-def test_command_line() -> None:
-    command = [sys.executable, "-m", server.__name__, "--chat-id", "7", "--token", f"1:{'A' * 35}"]
-    env = {**os.environ, "PYTHONUTF8": "1", "PYTHONPATH": str(ROOT / "tests")}
-    with (
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as program,
-        contextlib.ExitStack() as at_end,
-    ):
-        at_end.callback(program.kill)
-        assert program.stdout
-        url = program.stdout.readline().strip()
-        fields = {"chat_id": 7, "text": "héllo"}
-        assert requests.post(f"{url}/bot1:{'A' * 35}/sendMessage", data=fields).json()["ok"]
-        assert [program.stdout.readline() for _ in range(2)] == ["\n", "│ héllo\n"]
-        program.send_signal(signal.SIGINT)
-        assert program.wait(PATIENCE) == 0

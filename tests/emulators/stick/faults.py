@@ -186,7 +186,6 @@ class Faults:
         self.registration = Registration.HOME
         self.miscounted = 0
         self.silent_arrivals = False
-        self.receive_refused = False
         self.escape_answer = b""
         self._until: dict[str, Cure] = {}
 
@@ -255,12 +254,6 @@ class Faults:
         """Store what arrives without a +CMTI, whatever AT+CNMI asked for."""
         with self._lock:
             self.silent_arrivals = off
-
-    def refuse_arrivals(self, on: bool = True) -> None:
-        """Take no SMS from the network, as if the receive memory were full."""
-        with self._lock:
-            self.receive_refused = on
-            self._changed()
 
     def dislike_escape(self, answer: bytes = b"ERROR") -> None:
         """Answer to an ESC where there is nothing to escape from. It is assumed that some do."""

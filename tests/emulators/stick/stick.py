@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A Huawei LTE stick as its AT port shows it: bytes in, bytes out.
 
@@ -11,17 +10,12 @@ Unsolicited lines and arriving SMS need no command: they come in at any time, fr
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import re
-import signal
-import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from emulators.stick.at_line import clean
 from emulators.stick.calls import ENDS, Call
@@ -332,7 +326,7 @@ class Stick:
     def _can_receive(self) -> bool:
         state = self._state
         has_room = state.asks_for("2") or state.store.free(state.receive_memory) is not None
-        return has_room and state.registration.in_service and not self.faults.receive_refused
+        return has_room and state.registration.in_service
 
     def _receive(self, slot: Slot) -> None:
         """Store and notify (+CMTI), or hand on without storing (+CMT): 27.005 section 3.4.1."""
@@ -348,100 +342,3 @@ class Stick:
         with self._changed:
             if self._state.settings["^CURC"] != "0":
                 self.say(line)
-
-
-# --- the command line ---
-
-_STDIN_HELP = """\
-lines on stdin, while it runs:
-  deliver HEX   an SMS from the air: a PDU in hex, with the SMSC
-  call NUMBER   it rings, six times at most; no number: it is withheld
-  say TEXT      an unsolicited line, as in: say ^RSSI:20
-  unplug, plug  the port vanishes, and comes back with the stick restarted
-  freeze, thaw  the stick stops answering, and answers again
-  list          print what is stored and what waits in the network
-  quit          end, as SIGINT and SIGTERM do
-
-example:
-  PYTHONPATH=tests python3 -m emulators.stick.stick --profile E3372 --path /tmp/sms </dev/null &
-  Then any program for modems (gammu, smsd, minicom) can use /tmp/sms.
-"""
-
-
-def main(argv: list[str] | None = None) -> int:
-    args = _parser().parse_args(argv)
-    stick = Stick(args.profile, pin=args.pin, latency=args.latency)
-    if args.verbose:
-        stick.on_command = _print_received
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's "&" has SIGINT ignored
-        signal.signal(number, signal.default_int_handler)
-    with contextlib.suppress(KeyboardInterrupt), PtyPort(stick, args.path) as port:
-        for pdu in args.deliver:
-            stick.deliver(pdu)
-        print(f"{args.profile} at {args.path}", flush=True)
-        if _obey_stdin(stick, port):
-            return 0
-        signal.pause()
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description="An emulated Huawei stick on a pseudo-terminal, until SIGINT.",
-        epilog=_STDIN_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--profile", choices=PROFILES, default="E3372", help="which stick it is")
-    parser.add_argument("--path", type=Path, required=True, help="the symlink to the port, made and removed")
-    parser.add_argument("--pin", help="the SIM's PIN; without it the SIM asks for none")
-    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer (default 0)")
-    parser.add_argument("--deliver", nargs="+", default=[], type=hex_pdu, metavar="HEX", help="SMS that arrive at once")
-    parser.add_argument("--verbose", action="store_true", help="print each AT command received")
-    return parser
-
-
-def hex_pdu(text: str) -> str:
-    bytes.fromhex(text)
-    return text
-
-
-def _print_received(phase: str, text: str) -> None:
-    if phase == "received":
-        print(text, flush=True)
-
-
-def _obey_stdin(stick: Stick, port: PtyPort) -> bool:
-    """Obey lines until `quit` (True) or the end of stdin (False)."""
-    actions: Mapping[str, Callable[[str], object]] = {
-        "deliver": stick.deliver,
-        "call": stick.call,
-        "say": lambda text: stick.say(text.encode()),
-        "unplug": lambda _: port.unplug(),
-        "plug": lambda _: port.plug(),
-        "freeze": lambda _: stick.faults.freeze(),
-        "thaw": lambda _: stick.faults.thaw(),
-        "list": lambda _: _print_list(stick),
-    }
-    for line in sys.stdin:
-        word, _, rest = line.strip().partition(" ")
-        if word == "quit":
-            return True
-        try:
-            actions[word](rest)
-        except KeyError:
-            print(f"stick: {word}: not one of {', '.join(actions)}, quit", file=sys.stderr)
-        except (ValueError, RuntimeError) as error:
-            print(f"stick: {word}: {error}", file=sys.stderr)
-    return False
-
-
-def _print_list(stick: Stick) -> None:
-    for (memory, index), pdu in stick.stored().items():
-        print(memory, index, pdu)
-    for pdu in stick.waiting():
-        print("waiting", pdu)
-    sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

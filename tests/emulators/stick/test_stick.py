@@ -15,7 +15,6 @@ import json
 import os
 import re
 import select
-import signal
 import subprocess
 import sys
 import termios
@@ -28,7 +27,6 @@ import pytest
 
 from emulators.stick.stick import PROFILES, Cure, PtyPort, Registration, Sim, Stick, Trouble, framed
 from patience import PATIENCE
-from rig import ROOT
 
 A = "07911326040000F0040B911346610089F60000208062917314080CC8F71D14969741F977FD07"
 B = A.replace("20806291731408", "20806291731418")
@@ -248,14 +246,6 @@ def test_text_mode_is_a_clean_error(client: Client, stick: Stick) -> None:
     assert client.lines("AT+CMGR=0") == ["ERROR"]
 
 
-def test_a_freed_slot_is_used_again_at_once(client: Client, stick: Stick) -> None:
-    for pdu in (A, B):
-        stick.deliver(pdu)
-    client.ask("AT+CMGD=0")
-    stick.deliver(C)
-    assert stick.stored() == {("SM", 0): C, ("SM", 1): B}
-
-
 def test_with_full_memory_sms_wait_in_the_network(client: Client, stick: Stick) -> None:
     stick.fill("SM", A)
     for pdu in (B, C):
@@ -285,16 +275,6 @@ def test_notices_only_when_asked_for(stick: Stick) -> None:
     assert C not in stick.stored().values()
 
 
-def test_a_pdu_that_is_not_hex_is_refused(stick: Stick) -> None:
-    with pytest.raises(ValueError, match="hexadecimal"):
-        stick.deliver("nonsense")
-    with pytest.raises(ValueError, match="no slot 50"):
-        stick.store("SM", 50, A)
-    stick.fill("SM", A)
-    with pytest.raises(ValueError, match="SM is full"):
-        stick.store("SM", None, A)
-
-
 # --- SIM and network ---
 
 
@@ -312,16 +292,6 @@ def test_pin() -> None:
     assert b"OK" in desk.ask('AT+CPIN="1234"')
     assert b"+CPIN: READY" in desk.ask("AT+CPIN?")
     assert (stick.pin_tries_left, stick.waiting()) == (3, [])
-
-
-def test_three_wrong_pins_lock_the_sim() -> None:
-    stick = Stick(pin="1234")
-    desk = Desk(stick)
-    for _ in range(3):
-        desk.ask('AT+CPIN="0000"')
-    assert b"+CPIN: SIM PUK" in desk.ask("AT+CPIN?")
-    assert b"ERROR" in desk.ask('AT+CPIN="1234"')
-    assert stick.pin_tries_left == 0
 
 
 def test_a_locked_e1752_refuses_even_the_character_set() -> None:
@@ -364,14 +334,6 @@ def test_radio_off_and_on(client: Client, stick: Stick) -> None:
     assert stick.waiting() == [A]
     client.ask("AT+CFUN=1")
     stick.wait_for(lambda stick: not stick.waiting())
-
-
-def test_cfun_1_1_restarts(client: Client) -> None:
-    client.ask("ATE0")
-    client.send(b"AT+CFUN=1,1\r")
-    boot = client.read_until(lambda got: got.endswith(b"^SRVST:2\r\n"))
-    assert boot.startswith(b"\r\nOK\r\n\r\n^BOOT:")
-    assert client.ask("AT") == "AT\r\r\nOK\r\n"
 
 
 # --- calls ---
@@ -457,18 +419,6 @@ def test_frozen_from_a_command_until_thawed(stick: Stick) -> None:
     assert stick.stored() == {("SM", 0): A, ("SM", 1): B}
 
 
-def test_freeze_at_once_and_deleted_in_silence(stick: Stick) -> None:
-    desk = Desk(stick)
-    stick.store("SM", 0, A)
-    stick.faults.on(r"CMGD", Trouble(silent=True, carried_out=True))
-    assert desk.ask("AT+CMGD=0") == b""
-    assert stick.stored() == {}
-    stick.faults.clear()
-    assert desk.ask("AT")
-    stick.faults.freeze()
-    assert desk.ask("AT") == b""
-
-
 def test_bytes_before_inside_and_after(stick: Stick) -> None:
     desk = Desk(stick)
     stick.store("SM", 0, A)
@@ -538,15 +488,12 @@ def test_wrong_counts(client: Client, stick: Stick) -> None:
     assert client.lines('AT+CPMS="SM"') == ["+CPMS: 0,50,0,50,0,50", "OK"]
 
 
-def test_arrivals_refused_or_unannounced(stick: Stick) -> None:
+def test_an_arrival_that_is_not_announced(stick: Stick) -> None:
     desk = Desk(stick)
     desk.ask("AT+CNMI=2,1")
     desk.said = b""
     stick.faults.no_notices()
-    stick.faults.refuse_arrivals()
     stick.deliver(A)
-    assert stick.waiting() == [A]
-    stick.faults.refuse_arrivals(False)
     assert stick.stored() == {("SM", 0): A}
     assert desk.said == b""
 
@@ -580,12 +527,6 @@ def test_commands_and_phases(client: Client, stick: Stick) -> None:
     assert [(command.text, command.number) for command in stick.commands] == [("AT+CMGD=0", 1)]
 
 
-def test_wait_for_says_what_happened_instead(client: Client, stick: Stick) -> None:
-    client.ask("AT+CSQ")
-    with pytest.raises(AssertionError, match=r"AT\+CSQ"):
-        stick.wait_for(lambda stick: len(stick.commands) > 1, timeout=0.01)
-
-
 def test_a_slow_answer_holds_up_nothing_else(client: Client, stick: Stick) -> None:
     client.ask("AT+CNMI=2,1")
     stick.faults.on(r"CSQ", Trouble(delay=0.05))
@@ -598,11 +539,6 @@ def test_a_slow_answer_holds_up_nothing_else(client: Client, stick: Stick) -> No
 
 
 # --- the port ---
-
-
-def test_a_list_longer_than_the_buffer_of_the_tty(client: Client, stick: Stick) -> None:
-    stick.fill("SM", A + "00" * 500)
-    assert len(client.lines("AT+CMGL=4")) == 101
 
 
 def test_a_host_that_does_not_read_blocks_nobody(client: Client, stick: Stick) -> None:
@@ -685,14 +621,6 @@ def test_a_held_port_takes_no_bytes(client: Client, port: PtyPort) -> None:
     assert client.lines("AT") == ["OK"]
 
 
-def test_an_old_link_is_replaced_and_the_end_removes_it(stick: Stick, tmp_path: Path) -> None:
-    path = tmp_path / "sms"
-    path.symlink_to("/nonexistent")
-    with PtyPort(stick, path):
-        assert path.resolve().is_char_device()
-    assert not path.is_symlink()
-
-
 # --- programs ---
 
 
@@ -738,37 +666,3 @@ def test_gammu_reads_and_deletes(tmp_path: Path) -> None:
     assert (found["network"], found["signal"]) == ("HomeNetwork", 60)
     assert found["texts"] == ["How are you?"] * 2
     assert stick.stored() == {}
-
-
-def test_command_line(tmp_path: Path) -> None:
-    path = tmp_path / "sms"
-    with subprocess.Popen(
-        [sys.executable, "-m", "emulators.stick.stick", "--path", path, "--profile", "E173", "--deliver", A],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        bufsize=1,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stdout.readline() == f"E173 at {path}\n"
-        client = Client(path)
-        assert client.lines("AT+CMGL=4") == [HEADER.format(0, 0), A, "OK"]
-        process.stdin.write("say ^RSSI:20\n")
-        client.read_until(lambda got: got == framed(b"^RSSI:20"))
-        process.stdin.write(f"nonsense\ndeliver {B}\nunplug\nlist\n")
-        assert process.stdout.readline() == f"ME 0 {A}\n"
-        assert process.stdout.readline() == f"ME 1 {B}\n"
-        assert not path.is_symlink()
-        process.stdin.write("plug\nlist\n")
-        process.stdout.readline()
-        assert path.is_symlink()
-        process.stdin.close()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE) == 0
-        assert process.stderr is not None
-        assert "nonsense: not one of deliver, call, say" in process.stderr.read()
-    assert not path.is_symlink()
-    client.close()
