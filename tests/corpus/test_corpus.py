@@ -84,20 +84,19 @@ import gammu
 from homesim.config import Modem as Settings
 from emulators.stick.pty_port import PtyPort
 from emulators.stick.stick import Stick
-from homesim.stick.serial import Modem
+from homesim.stick.serial import Serial
 
 stick, out = Stick("E3372"), {}
 path = Path(sys.argv[3])
 with PtyPort(stick, path):
-    modem = Modem(Settings("home", str(path), "dku2at", "at", None, None, "hangup"))
-    modem.probe()
-    modem.open()
+    driver = Serial(Settings("home", str(path), "dku2at", "at", None, None, "hangup"), None)
+    driver.open()
     for number, texts in json.load(sys.stdin):
         for place, text in enumerate(texts):
             stick.store("ME" if place % 3 == 2 else "SM", None, text)
-        found = modem.stored(modem.memories())
+        found = driver.slots(driver.memories())
         out[number] = sorted(stored.pdu for stored in found)
-        if not all(modem.delete(stored) for stored in found) or stick.stored():
+        if not all(driver.delete(stored) for stored in found) or stick.stored():
             out[number].append("not deleted")
     print(json.dumps(out), flush=True)
     import os

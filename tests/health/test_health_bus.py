@@ -16,9 +16,8 @@ from emulators.stick.stick import Cure
 from emulators.stick.stick import Stick as Emulated
 from emulators.sysfs.tree import HILINK, SERIAL, STORAGE, SysfsTree
 from homesim.errors import TryAgain
-from homesim.health.recovery import STEPS, Ladder
+from homesim.health.recovery import STEPS, Answer, Ladder
 from homesim.stick.match import Found, Kept, choose, recall
-from homesim.stick.probe import Answer
 from homesim.stick.usb import Bus, Stick, put_back
 from homesim.store.spool import Spool
 
@@ -166,10 +165,10 @@ class TestWrites:
 
     def test_an_empty_place_gets_power_and_nothing_else(self, tree: SysfsTree) -> None:
         ladder = Ladder(bus(tree), Stick("1-1.5", SERIAL), GONE)
-        assert STEPS[ladder.next_step(0, Answer("silent"))] == "power"
+        assert STEPS[ladder.next_step(0, Answer(problem="silent"))] == "power"
 
     def test_no_stick_no_step(self, tree: SysfsTree) -> None:
-        assert Ladder(bus(tree), None, GONE).next_step(0, Answer("silent")) == len(STEPS)
+        assert Ladder(bus(tree), None, GONE).next_step(0, Answer(problem="silent")) == len(STEPS)
 
     def test_what_cannot_be_written_is_a_line_in_the_log(
         self, tree: SysfsTree, caplog: pytest.LogCaptureFixture

@@ -347,7 +347,7 @@ class TestLingering:
         status = rig.status()
         assert status["sim"] == "READY"
         assert status["registration"] == "home"
-        assert status["signal"] == 60
+        assert status["signal"] == 65
         assert status["memories"] == {"SM": {"used": 0, "size": 50}, "ME": {"used": 1, "size": 23}}
         assert status["spool"] == {"new": 0, "parts": 0, "failed": 0}
         assert status["error"] == ""

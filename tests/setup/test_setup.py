@@ -95,7 +95,7 @@ class TestAtTheTerminal:
         with Rig(python, pin="1234") as rig, at_terminal(unlinked(rig), "--device", device(rig)) as terminal:
             terminal.answer("PIN:", "12")
             terminal.answer("4 to 8 digits.*\n.*PIN:", "1234")
-            terminal.expect(r"SIM open, (001 01|Test Network), registered at home, signal good \(60 %\), 0 SMS on it")
+            terminal.expect(r"SIM open, Test Network, registered at home, signal good \(65 %\), 0 SMS on it")
             terminal.answer("BotFather[^$]*The token:", "nonsense")
             terminal.answer("telegram.token: expected.*\n.*The token:", WRONG)
             terminal.answer("does not know the token.*\n.*The token:", rig.api.token)
@@ -776,8 +776,9 @@ class TestFind:
 def test_a_stick_that_freezes_in_the_middle_ends_in_a_sentence(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    rig.stick.faults.on("CGMI|CGMM", Trouble(silent=True))
+    rig.stick.faults.on("COPS", Trouble(silent=True))
     monkeypatch.setattr(ports, "LIMIT", 1.0)
+    monkeypatch.setattr(ports, "PATIENCE", 0.0)
     settings = config.load(rig.config)
     with pytest.raises(TryAgain, match="stopped answering; pull it out"):
         ports.look(settings, settings.modems["home"], print)

@@ -11,7 +11,7 @@ import pytest
 import pdus
 from clinic import Clinic
 from emulators.stick.stick import Trouble, headed, instead, torn
-from homesim.stick.listing import Content, listed, read
+from homesim.stick.commands import Content, listed, read
 from rig import Rig
 
 EACH_LIBGAMMU = True

@@ -2,15 +2,14 @@
 """What the stick says, for doctor: its answer, SIM, network and memories. It is asked, not set.
 
 A run of homesim-poll that is at work knows all that already: then its status is taken. Else a process of its own
-asks (port.py): port and lock are free again when it ends.
+asks (stick/probe): port and lock are free again when it ends.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from homesim import process
@@ -20,16 +19,13 @@ from homesim.errors import TryAgain
 from homesim.health.diagnosis import STALE
 from homesim.health.incident import in_vain
 from homesim.process import boottime
-from homesim.stick import status
-from homesim.stick.at import Wire, value
-from homesim.stick.commands import Plain
-from homesim.stick.driver import Memory, Registration
-from homesim.stick.sim import SPARED, refused, tries_left
+from homesim.stick import probe, status
+from homesim.stick.driver import Registration
+from homesim.stick.sim import SPARED, refused
 from homesim.stick.status import Seen
 from homesim.store.spool import Spool
 
 LIMIT = 9.0  # seconds: a run that begins meanwhile waits 10
-ANSWER = 5.0  # seconds for each command
 WEAK = 10  # percent
 
 
@@ -40,8 +36,6 @@ class Said:
     seen: Seen = field(default_factory=Seen)
     problem: str = ""  # why it says nothing
     busy: bool = False  # it is what a run has seen
-    receives: str = ""  # the memory new SMS go to
-    tries: int | None = None  # that the PIN has left
 
 
 def findings(modem: Modem, paths: Paths) -> Iterator[Finding]:
@@ -56,32 +50,23 @@ def look(modem: Modem, runs: Path) -> Said:
         raise PermissionError
     # What it may raise, it shall raise here; a lock is not for the processes forked later.
     process.ModemLock(runs, modem.name)
+    seen = status.read(runs, modem.name)
     try:
-        said = process.in_child(lambda: _ask(modem.device, process.ModemLock(runs, modem.name)), modem.device, LIMIT)
+        state = probe.ask(modem.device, probe.look, LIMIT, turn=lambda: _take(process.ModemLock(runs, modem.name)))
+    except _Busy:
+        return Said(status.read(runs, modem.name), busy=True)
     except TryAgain as error:
         return Said(problem=str(error))
-    seen = status.read(runs, modem.name)
-    if said is None:
-        return Said(seen, busy=True)
-    return replace(said, seen=replace(said.seen, reader=seen.reader, stuck=seen.stuck))  # what takes a run to see
+    return Said(Seen(**vars(state), reader=seen.reader, stuck=seen.stuck))  # what takes a run to see
 
 
-def _ask(device: str, turn: process.ModemLock) -> Said | None:
-    """All that there is to say, None when the modem's lock is not free."""
+class _Busy(TryAgain):
+    """A run is at work."""
+
+
+def _take(turn: process.ModemLock) -> None:
     if not turn.take(wait=0):
-        return None
-    wire = Wire(device, str)
-    wire.greet(ANSWER)
-    wire.command("AT+CMEE=1", ANSWER)  # errors by number, as poll wants them too
-    stick = Plain(wire, ANSWER)
-    sim = stick.sim()
-    tries = tries_left(stick.at) if sim == "SIM PIN" else None
-    network = stick.network()
-    # TS 27.005 3.2.2: of reading, of writing, of receiving.
-    found = re.findall(r'"(\w+)",(\d+),(\d+)', value(stick.at("AT+CPMS?"), "+CPMS:"))
-    memories = {name: Memory(int(used), int(size)) for name, used, size in found}
-    seen = Seen(sim, network.registration, network.operator, network.signal, memories)
-    return Said(seen, receives=found[2][0] if len(found) > 2 else "", tries=tries)
+        raise _Busy("a run", "is at work")
 
 
 def judge(said: Said, modem: Modem, state: Path) -> Iterator[Finding]:
@@ -107,7 +92,7 @@ def judge(said: Said, modem: Modem, state: Path) -> Iterator[Finding]:
 
 def _sim(said: Said, modem: Modem, state: Path) -> Finding:
     """TS 27.007 8.3, 9.2.1."""
-    sim, tries = said.seen.sim, said.tries
+    sim, tries = said.seen.sim, said.seen.tries
     if sim == "READY":
         return good("SIM", "ready")
     if sim == "SIM PUK":
@@ -137,7 +122,7 @@ def _registered(seen: Seen) -> Finding:
 
 def _stored(said: Said) -> Iterator[Finding]:
     memories = said.seen.memories
-    where = f"; new ones go to {said.receives}" if said.receives else ""
+    where = f"; new ones go to {said.seen.receives}" if said.seen.receives else ""
     if said.seen.hidden:
         yield bad("hidden", count=said.seen.hidden)
     if said.seen.stuck:

@@ -25,10 +25,9 @@ from homesim.health.handover import only_check, take_turn
 from homesim.health.incident import Incident
 from homesim.health.outcry import outcry
 from homesim.health.ping import ping
-from homesim.health.recovery import STEPS, Ladder, cured, failed
+from homesim.health.recovery import STEPS, Answer, Ladder, cured, failed
 from homesim.process import boottime
 from homesim.stick import match, status
-from homesim.stick.probe import Answer
 from homesim.stick.usb import Bus, Stick, put_back
 from homesim.store import refused
 from homesim.store.spool import Spool
@@ -203,8 +202,8 @@ class _Check:
     def _climb(self, fault: Fault, known: Incident, faults: Sequence[Fault]) -> bool:
         ladder, before = self._ladder()
         if known.begun:  # the check before was killed in its step: what the stick says now is what came of it
-            return self._outcome(fault, known, Answer(fault.what), before)
-        asked = Answer("" if fault.kind == "silent" else fault.what)
+            return self._outcome(fault, known, Answer(problem=fault.what), before)
+        asked = Answer(problem="" if fault.kind == "silent" else fault.what)
         if cured(fault.kind, asked, before):
             return self._over(known, before.used)
         if known.step == 0:

@@ -16,8 +16,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from homesim.errors import HomesimError
 from homesim.stick import probe
-from homesim.stick.probe import Answer
+from homesim.stick.commands import Plain
+from homesim.stick.driver import State
 from homesim.stick.usb import Bus, Stick
 
 STEPS = ("radio", "replay", "authorize", "bind", "power")
@@ -31,6 +33,13 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Answer(State):
+    """What the stick says of itself, or why it says nothing."""
+
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class Ladder:
     """One modem's stick and its port. The caller has the modem's lock."""
 
@@ -39,7 +48,13 @@ class Ladder:
     device: Path
 
     def look(self) -> Answer:
-        return probe.look(str(self.device))
+        return self._ask(probe.count)
+
+    def _ask(self, work: Callable[[Plain], State], seconds: float = probe.LOOK) -> Answer:
+        try:
+            return Answer(**vars(probe.ask(str(self.device), work, seconds)))
+        except HomesimError as error:
+            return Answer(problem=str(error))
 
     def next_step(self, at: int, before: Answer) -> int:
         """The first step from `at` on that can be taken here, len(STEPS) when there is none."""
@@ -57,7 +72,7 @@ class Ladder:
         """Take a step; what the stick says when it has had its time. A device that is not ours raises TryAgain."""
         log.warning("%s: %s", self.device, step)
         if step == "radio":
-            return self._registered(probe.cycle_radio(str(self.device)))
+            return self._registered(self._ask(probe.cycle_radio, probe.CYCLE))
         assert self.stick is not None
         if step == "replay":
             self.bus.replay(self.stick)
@@ -80,7 +95,7 @@ class Ladder:
     def _back(self) -> Answer:
         """Wait for the port under its name, which may be a new tty, then for an answer."""
         self._wait(SETTLE, lambda: self.bus.of(self.device) is not None)
-        answer = Answer(f"{self.device}: did not come back")
+        answer = Answer(problem=f"{self.device}: did not come back")
         for _ in _tries(ANSWER):
             answer = self.look()
             if not answer.problem or not self.device.exists():
@@ -89,7 +104,7 @@ class Ladder:
 
     def _registered(self, answer: Answer) -> Answer:
         for _ in _tries(REGISTER):
-            if answer.registered or answer.problem:
+            if answer.registration.registered or answer.problem:
                 break
             answer = self.look()
         return answer
@@ -118,6 +133,6 @@ def cured(kind: str, before: Answer, after: Answer) -> bool:
 
 def failed(kind: str, after: Answer) -> bool:
     """Whether it is certain that a fault has not gone."""
-    if kind == "unregistered" and not after.registered:
+    if kind == "unregistered" and not after.registration.registered:
         return True
     return bool(after.problem) or (kind == "no-sim" and after.sim not in ("READY", "SIM PIN"))

@@ -28,7 +28,7 @@ from datetime import UTC, datetime
 from threading import Event
 
 from homesim.config import Modem as Settings
-from homesim.stick.serial import Modem
+from homesim.stick.driver import Driver
 from homesim.stick.status import Status
 from homesim.store import records
 from homesim.store.spool import Entry, Spool
@@ -139,7 +139,7 @@ class Calls:
             self._lines.append((line, time.time()))
         return about
 
-    def attend(self, modem: Modem) -> None:
+    def attend(self, driver: Driver) -> None:
         """Do what is to be done now. That is nothing, and cheap, when there is no call."""
         self._history = expire(self._history, time.time())
         while self._lines:
@@ -151,7 +151,7 @@ class Calls:
         if call and call.caller and call.last != self._tried and (self._wanted == "hangup" or age > ENDLESS):
             self._tried = call.last
             self._save()
-            if modem.hang_up() and (one := self._history.callers.get(call.caller)):
+            if driver.hang_up() and (one := self._history.callers.get(call.caller)):
                 self._set({call.caller: replace(one, rejected=True)})
         if callers := due(self._history):
             if self._wanted != "ignore":

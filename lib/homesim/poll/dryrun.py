@@ -4,25 +4,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from homesim import process
 from homesim.chat.render import render
 from homesim.config import Config
 from homesim.config import Modem as Settings
-from homesim.errors import EXIT_OK, TryAgain
+from homesim.errors import EXIT_OK
 from homesim.poll.residence import Residence
 from homesim.program import tell
 from homesim.sms.concat import gather
 from homesim.sms.message import Message
-from homesim.stick.driver import Slot
-from homesim.stick.serial import Modem
+from homesim.stick.driver import Driver
 from homesim.store.entry import Entry, place
 from homesim.store.spool import Spool
 
 LIMIT = 90.0  # seconds after which the kernel ends it
 
 
-def dry_run(settings: Config, modem: Settings) -> int:
+def dry_run(settings: Config, modem: Settings, connect: Callable[[], Driver]) -> int:
+    """`connect` makes the stick's driver, one that tries no PIN."""
     process.deadline(LIMIT)
     spool = Spool(settings.paths.state / modem.name, read_only=True)
     waiting = [entry for entry in spool.entries("new") if not spool.sent(entry.name)]
@@ -31,7 +32,9 @@ def dry_run(settings: Config, modem: Settings) -> int:
     if not process.ModemLock(settings.paths.run, modem.name).take(wait=0):
         tell(f"{modem.name}: another run holds the lock, so the stick is not read")
         return EXIT_OK
-    found = _on_stick(modem)
+    driver = connect()
+    driver.open()
+    found = driver.slots(driver.memories())
     residence = Residence(spool)
     on_stick = {(name := residence.name(one)): Entry(name, (one.pdu,), received=time.time()) for one in found}
     parts = [part for entry in spool.entries("parts") if (part := entry.part())]
@@ -46,15 +49,6 @@ def dry_run(settings: Config, modem: Settings) -> int:
         _show("is complete" if group.complete else "waits for its missing parts", group.message(), modem)
     tell(f"{modem.name}: {len(found)} SMS on the stick, {len(waiting)} in the spool; nothing was changed")
     return EXIT_OK
-
-
-def _on_stick(settings: Settings) -> list[Slot]:
-    modem = Modem(settings)
-    sim = modem.probe()
-    if sim != "READY":  # it tries no PIN either
-        raise TryAgain(settings.device, f"the SIM is not ready ({sim})")
-    modem.open()
-    return modem.stored(modem.memories())
 
 
 def _show(state: str, message: Message, modem: Settings) -> None:

@@ -12,17 +12,13 @@ import re
 import time
 from collections import Counter
 from threading import Event
-from typing import TYPE_CHECKING
 
 from homesim.poll.reassemble import Joining
 from homesim.poll.remains import Remains
 from homesim.poll.residence import Residence, untimed
 from homesim.sms import message, pdu
-from homesim.stick.driver import Memory, Slot
+from homesim.stick.driver import Driver, Memory, Slot
 from homesim.store.spool import Entry, Spool
-
-if TYPE_CHECKING:
-    from homesim.stick.serial import Modem
 
 _CMTI = re.compile(r'\+C[MD][TS]I: ?"(\w+)", ?(\d+)')
 TRIES = 2  # to delete one SMS in one run
@@ -50,13 +46,13 @@ class Intake:
         if named := _CMTI.match(line):
             self._announced.add((named[1], int(named[2])))
 
-    def take(self, modem: Modem, memories: dict[str, Memory], remains: Remains, wake: Event, hurry: Event) -> bool:
+    def take(self, driver: Driver, memories: dict[str, Memory], remains: Remains, wake: Event, hurry: Event) -> bool:
         """Move what is on the stick into the spool; `wake` is set when there is something new to send.
 
         True when the stick is to be listed again: slots were freed, where the network may have put what it held
         back, or `hurry` was set meanwhile: deleting many takes long, and what has just come is to go on first.
         """
-        found = modem.stored(memories)
+        found = driver.slots(memories)
         self.listed = Counter(one.memory for one in found)
         self._residence.look(found, memories)
         due = remains.due(found)
@@ -72,7 +68,7 @@ class Intake:
         kept = set(whole)
         for one in found:
             if one.whole and self._tries[one] < TRIES:
-                if self._delete(modem, one):
+                if self._delete(driver, one):
                     kept.discard(one)
                 if hurry.is_set():
                     return True
@@ -105,14 +101,14 @@ class Intake:
         log.info("SMS of %s stored", name.partition("-")[0])  # the rest would tell who guesses the text
         return True
 
-    def _delete(self, modem: Modem, one: Slot) -> bool:
+    def _delete(self, driver: Driver, one: Slot) -> bool:
         """True when its slot may be free now."""
         self._tries[one] += 1
         slot = one.memory, one.index
         self._announced.discard(slot)
-        asked = modem.delete(one)
+        asked = driver.delete(one)
         # At once: what comes there next may be the same octets, and has perhaps come already.
-        if asked and untimed(one) and (not modem.holds(one) or slot in self._announced):
+        if asked and untimed(one) and (not driver.holds(one) or slot in self._announced):
             self._residence.left(one)
             del self._tries[one]
         return asked

@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,7 +28,8 @@ from homesim.poll.fetch import Intake
 from homesim.poll.reassemble import Joining
 from homesim.poll.watch import Watch
 from homesim.stick import match, usb
-from homesim.stick.serial import Stuck
+from homesim.stick.driver import Driver, Stuck
+from homesim.stick.serial import Serial
 from homesim.stick.status import Status
 from homesim.store.spool import Spool
 
@@ -72,7 +73,13 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _dry_run(settings: Config, name: str) -> int:
-    return program.main(NAME, lambda _: dry_run(settings, settings.modems[name]), None)
+    modem = settings.modems[name]
+    return program.main(NAME, lambda _: dry_run(settings, modem, lambda: _connect(modem, None)), None)
+
+
+def _connect(modem: config.Modem, spool: Spool | None, news: Callable[[str], object] = str) -> Driver:
+    """The one place that knows which driver a modem has: one with a path has a port."""
+    return Serial(modem, spool, news)
 
 
 def _serve(settings: Config, name: str, linger: float) -> int:
@@ -114,7 +121,8 @@ class _Run:
         self._delivery = Delivery(self._spool, settings.telegram, self._modem)
         self._joining = Joining(self._spool, settings.poll.multipart_wait)
         intake = Intake(self._spool, self._joining)
-        self._watch = Watch(self._modem, self._spool, intake, self._status, self._wake, once=once)
+        connect = functools.partial(_connect, self._modem, self._spool)
+        self._watch = Watch(self._modem, connect, self._spool, intake, self._status, self._wake, once=once)
         self._clock = clock
         self._once = once
 

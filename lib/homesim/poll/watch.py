@@ -10,15 +10,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from homesim.config import Modem as Settings
 from homesim.errors import TryAgain
 from homesim.poll.calls import Calls
 from homesim.poll.fetch import Intake
 from homesim.poll.remains import Remains
-from homesim.stick.driver import Memory
-from homesim.stick.serial import Modem
-from homesim.stick.sim import unlock
+from homesim.stick.driver import Driver, Memory
 from homesim.stick.status import Status
 from homesim.store.spool import Spool
 
@@ -33,8 +32,17 @@ class Watch(threading.Thread):
     """Runs until `leave` is called, or for one look; sets `wake` when there is news."""
 
     def __init__(
-        self, settings: Settings, spool: Spool, intake: Intake, status: Status, wake: threading.Event, *, once: bool
+        self,
+        settings: Settings,
+        connect: Callable[[Callable[[str], object]], Driver],
+        spool: Spool,
+        intake: Intake,
+        status: Status,
+        wake: threading.Event,
+        *,
+        once: bool,
     ) -> None:
+        """`connect` makes the stick's driver, with its `news`."""
         super().__init__(daemon=True)
         self.problem: BaseException | None = None
         self._stir = threading.Event()  # the stick said something, or it is time to leave
@@ -42,14 +50,14 @@ class Watch(threading.Thread):
         self._vain = 0
         self._leaving = False
         self._settings = settings
-        self._spool = spool
+        self._connect = connect
         self._intake = intake
         self._status = status
         self._wake = wake
         self._calls = Calls(settings, spool, status, wake)
         self._remains = Remains(status)
         self._once = once
-        self._modem: Modem | None = None
+        self._driver: Driver | None = None
         self._counts: dict[str, Memory] = {}
         self._listed = self._asked = float("-inf")
         self._hidden = self._told = self._taken = 0
@@ -67,32 +75,32 @@ class Watch(threading.Thread):
         self._stir.set()
 
     def failure(self) -> TryAgain | None:
-        """Why this thread will never end. Then libgammu must not be touched again, by anybody."""
-        return self._modem.failure() if self._modem and self.is_alive() else None
+        """Why this thread will never end. Then nobody may touch the driver again."""
+        return self._driver.failure() if self._driver and self.is_alive() else None
 
     def _watch(self) -> None:
-        modem = self._modem = Modem(self._settings, self._said)
-        sim = modem.probe()
-        self._status.set(sim=sim)
-        modem.open()
-        unlock(modem, sim, self._settings, self._spool)
-        self._status.set(sim="READY")
+        driver = self._driver = self._connect(self._news)
+        try:
+            driver.open()
+        finally:
+            if driver.sim:
+                self._status.set(sim=driver.sim)
         while True:
-            self._look(modem)
+            self._look(driver)
             if self._leaving or self._once:
                 return
-            self._wait(modem)
+            self._wait(driver)
 
-    def _wait(self, modem: Modem) -> None:
+    def _wait(self, driver: Driver) -> None:
         """Until it is time for a look; calls and parts that wait are attended to meanwhile."""
         until = time.monotonic() + LOOK
         while not ((self._noticed and self._vain < VAIN) or self._leaving) and (rest := until - time.monotonic()) > 0:
             behind = self._intake.join(self._wake)
             if self._stir.wait(min(rest, GIVE_WAY) if behind else rest):
                 self._stir.clear()
-                self._calls.attend(modem)
+                self._calls.attend(driver)
 
-    def _said(self, line: str) -> None:
+    def _news(self, line: str) -> None:
         """TS 27.005 3.4.1: +CMTI for an SMS, +CDSI for a report; what is about a call; "": the stick has gone."""
         if line.startswith(("+CMTI", "+CDSI")) or not line:
             self._intake.announced(line)
@@ -101,22 +109,22 @@ class Watch(threading.Thread):
         elif self._calls.keep(line):
             self._stir.set()
 
-    def _look(self, modem: Modem) -> None:
+    def _look(self, driver: Driver) -> None:
         self._stir.clear()
         if noticed := self._noticed:  # else left as it is: it may be set just now
             self._noticed = False
-        self._calls.attend(modem)
-        memories = modem.memories()
+        self._calls.attend(driver)
+        memories = driver.memories()
         if not memories:
             raise TryAgain(self._settings.device, "the stick does not show its SMS; run homesim-doctor")
-        self._status.set(reader=modem.reader)
+        self._status.set(reader=driver.reader)
         now = time.monotonic()
         if noticed or memories != self._counts or now - self._listed >= LIST:
-            while self._intake.take(modem, memories, self._remains, self._wake, self._stir) and not self._leaving:
+            while self._intake.take(driver, memories, self._remains, self._wake, self._stir) and not self._leaving:
                 self._stir.clear()
                 self._noticed = False
-                self._calls.attend(modem)
-                memories = modem.memories()
+                self._calls.attend(driver)
+                memories = driver.memories()
             self._listed = now
             self._status.set(stuck=self._intake.stuck)
             self._hidden = sum(max(0, memory.used - self._intake.listed[name]) for name, memory in memories.items())
@@ -127,7 +135,7 @@ class Watch(threading.Thread):
         self._told = self._intake.stored
         self._status.set(memories=memories)
         if now - self._asked >= ASK:
-            state = modem.network()
+            state = driver.state()
             self._status.set(registration=state.registration, operator=state.operator, signal=state.signal)
             log.debug("%s: %s", self._settings.name, state.network)
             self._asked = now

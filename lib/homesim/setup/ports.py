@@ -17,9 +17,9 @@ from homesim import process
 from homesim.config import Config
 from homesim.config import Modem as Settings
 from homesim.errors import TryAgain
-from homesim.stick import match
+from homesim.stick import match, probe
+from homesim.stick.commands import Plain
 from homesim.stick.driver import State
-from homesim.stick.serial import Modem
 from homesim.stick.sim import unlock
 from homesim.stick.usb import Bus
 from homesim.store.spool import Spool
@@ -65,27 +65,21 @@ def look(settings: Config, modem: Settings, tell: Callable[[str], None]) -> Stat
     The PIN is tried once, if there is one. Raise HomesimError.
     """
 
-    def see() -> State:
-        wait_for_turn(settings, modem.name, tell)
-        process.deadline(LIMIT)
-        return _see(settings, modem)
+    def opened(stick: Plain) -> State:
+        spool, bus = Spool(settings.paths.state / modem.name), Bus(settings.paths.sysfs)
+        match.remember(spool, bus, Path(modem.device), bus.of(Path(modem.device)))
+        stick.radio_on()
+        if (sim := stick.sim()) == "SIM PIN" and modem.pin is None:
+            return State(sim)
+        unlock(stick, sim, modem, spool)
+        return replace(probe.count(stick), sim="READY")
 
     try:
-        return process.in_child(see, modem.device, PATIENCE + LIMIT)
+        return probe.ask(
+            modem.device, opened, PATIENCE + LIMIT, turn=lambda: wait_for_turn(settings, modem.name, tell)
+        )
     except process.Late:
         raise TryAgain(modem.device, "the stick stopped answering; pull it out, put it back, and try again") from None
-
-
-def _see(settings: Config, modem: Settings) -> State:
-    stick = Modem(modem)
-    sim = stick.probe()
-    spool, bus = Spool(settings.paths.state / modem.name), Bus(settings.paths.sysfs)
-    match.remember(spool, bus, Path(modem.device), bus.of(Path(modem.device)))
-    if sim == "SIM PIN" and modem.pin is None:
-        return State(sim)
-    stick.open()
-    unlock(stick, sim, modem, spool)
-    return replace(stick.network(), sim="READY", memories=stick.memories())
 
 
 def wait_for_turn(settings: Config, name: str, tell: Callable[[str], None]) -> None:

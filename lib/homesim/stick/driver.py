@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The words for what a stick says, whatever kind of stick it is: its State, and the Slots of its memories.
+"""What a stick can do, and the words for what it says, whatever kind of stick it is.
 
-Who asks a stick gets these, and nobody else reads an answer again.
+A Driver asks it; who uses one gets States and Slots, and nobody else reads an answer again.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol
+
+from homesim.errors import TryAgain
 
 ROOM = 2  # free slots: the next SMS may find none
 _SIGNALS = ((30, "weak"), (55, "fair"), (75, "good"), (101, "very good"))  # percent, below
@@ -63,6 +66,8 @@ class State:
     operator: str = ""
     signal: int | None = None  # percent
     memories: dict[str, Memory] = field(default_factory=dict)
+    receives: str = ""  # the memory that new SMS go to
+    tries: int | None = None  # wrong PINs in a row that the SIM bears
 
     @property
     def network(self) -> str:
@@ -85,5 +90,55 @@ class Slot:
 
     memory: str  # "SM", "ME" (TS 27.005 3.2.2)
     index: int
-    pdu: str  # hex, the service centre's address first
+    pdu: str  # hex in capitals, the service centre's address first; or what stands there instead of a PDU
     whole: bool = True  # else not all of it could be read, or it is no PDU
+
+    @property
+    def place(self) -> str:
+        return f"{self.memory} {self.index}"
+
+
+class Stuck(TryAgain):
+    """The stick, or the driver's idea of it, has lost the thread; a new process may find it again."""
+
+
+class Driver(Protocol):
+    """One stick, in the hands of one thread until its process ends: there is no close, which could take minutes.
+
+    It is made with a `news` that it calls, in another thread, with each line that the stick says on its own (+CMTI,
+    RING, ...) and with "" when the stick has gone. To make one, and each call, raises HomesimError with its fault:
+    Stuck when a new process may do better.
+    """
+
+    sim: str  # State.sim, as far as it is known
+
+    @property
+    def reader(self) -> str:
+        """Who reads the stick, in a word or two: not each stick goes with each library."""
+
+    def open(self) -> None:
+        """Ready to be read when this returns: it answers, and its SIM is open. A PIN is never tried to its end."""
+
+    def memories(self) -> dict[str, Memory]:
+        """How many SMS it counts: the cheapest look there is. A memory that it refuses is left out."""
+
+    def slots(self, memories: dict[str, Memory]) -> list[Slot]:
+        """All that stands in these memories, read or unread, also what cannot be decoded or was not counted."""
+
+    def delete(self, slot: Slot) -> bool:
+        """Free the slot if it still holds this very SMS. False when it does not, or the stick will not say.
+
+        What came of it the next list shows: sticks say OK and keep it, or ERROR and have deleted it.
+        """
+
+    def holds(self, slot: Slot) -> bool:
+        """Whether the slot holds this very SMS, or one that is the same to the octet."""
+
+    def hang_up(self) -> bool:
+        """Reject what rings."""
+
+    def state(self) -> State:
+        """SIM, registration, operator and signal, empty where it refuses to say."""
+
+    def failure(self) -> TryAgain | None:
+        """Why the call in progress will never return; asked by another thread. Then the driver is of no more use."""

@@ -1,75 +1,67 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What health asks the stick: a few plain AT commands, in a process of its own, as doctor's are.
+"""Asks a stick what it says of itself, by plain AT commands, for everybody but poll: in a process of its own.
 
 To open and close the port of a stick that takes nothing can block for half a minute in the kernel, and as long as
-anybody holds the port the stick comes back from a reset under another number. A process ends either.
+anybody holds the port the stick comes back from a reset under another number. A process ends either, and gives the
+modem's lock back.
 """
 
 from __future__ import annotations
 
-import functools
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
-from homesim.errors import TryAgain
 from homesim.process import in_child
-from homesim.stick.at import RADIO, Wire
-from homesim.stick.commands import MEMORIES, Plain, radio_on
+from homesim.stick.at import RADIO, Wire, value
+from homesim.stick.commands import Plain
+from homesim.stick.driver import Memory, State
 
 ANSWER = 5.0  # seconds: a slow stick takes 1 s an answer
 LOOK = 60.0  # seconds for all of them; then the stick is not healthy, slow as it may be
+CYCLE = LOOK + 2 * RADIO
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What the stick says of itself."""
+def ask(
+    device: str, work: Callable[[Plain], State], seconds: float = LOOK, *, turn: Callable[[], object] | None = None
+) -> State:
+    """What `work` finds out about the stick within `seconds`. Raise HomesimError when it does not answer.
 
-    problem: str = ""  # why the port says nothing
-    sim: str = ""  # TS 27.007 8.3: "READY", "SIM PIN", ..., or the error
-    registered: bool = False
-    used: int = 0  # SMS that it counts, in all memories
+    `turn` takes the modem's lock, or raises HomesimError; None: the caller has it.
+    """
 
+    def asked() -> State:
+        if turn:
+            turn()
+        wire = Wire(device, str)
+        wire.greet(ANSWER)
+        wire.command("AT+CMEE=1", ANSWER)  # errors by number
+        return work(Plain(wire, ANSWER))
 
-def look(device: str) -> Answer:
-    """Ask the port. Never raises: what went wrong is in the answer."""
-    return _answer(_look, device, LOOK)
-
-
-def cycle_radio(device: str) -> Answer:
-    """Off the network and on again, which makes a stick register anew."""
-    return _answer(_cycle_radio, device, LOOK + 2 * RADIO)
-
-
-def _answer(function: Callable[[str], Answer], device: str, seconds: float) -> Answer:
-    try:
-        return in_child(functools.partial(function, device), device, seconds)
-    except TryAgain as error:
-        return Answer(str(error))
+    return in_child(asked, device, seconds)
 
 
-def _look(device: str) -> Answer:
-    wire = Wire(device, str)
-    wire.greet(ANSWER)
-    radio_on(wire, ANSWER)
-    return _ask(wire)
+def look(stick: Plain) -> State:
+    """All that it says without a setting changed: of its memories those that are in use."""
+    sim = stick.sim()
+    tries = stick.tries() if sim == "SIM PIN" else None
+    # TS 27.005 3.2.2: of reading, of writing, of receiving.
+    found = re.findall(r'"(\w+)",(\d+),(\d+)', value(stick.at("AT+CPMS?"), "+CPMS:"))
+    memories = {name: Memory(int(used), int(size)) for name, used, size in found}
+    receives = found[2][0] if len(found) > 2 else ""
+    return replace(stick.network(sim), memories=memories, receives=receives, tries=tries)
 
 
-def _cycle_radio(device: str) -> Answer:
-    wire = Wire(device, str)
-    wire.greet(ANSWER)
-    for off in "40":  # some know only one of them
-        if wire.command(f"AT+CFUN={off}", RADIO)[-1] == "OK":
-            break
-    wire.command("AT+CFUN=1", RADIO)
-    return _ask(wire)
+def count(stick: Plain) -> State:
+    """The same with its radio on, and all of its memories."""
+    stick.radio_on()
+    return _counted(stick)
 
 
-def _ask(wire: Wire) -> Answer:
-    wire.command("AT+CMEE=1", ANSWER)  # errors by number
-    stick = Plain(wire, ANSWER)
-    counts = [stick.select(memory) for memory in MEMORIES]
-    return Answer(
-        sim=stick.sim(),
-        registered=stick.network().registration.registered,
-        used=sum(count.used for count in counts if count),
-    )
+def cycle_radio(stick: Plain) -> State:
+    stick.radio_cycle()
+    return _counted(stick)
+
+
+def _counted(stick: Plain) -> State:
+    return replace(stick.network(stick.sim()), memories=stick.memories())

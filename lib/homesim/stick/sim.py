@@ -11,34 +11,27 @@ no outcome and leaves one more try, so that a power cut does not lock us out; tw
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from homesim.config import Modem as Settings
 from homesim.errors import ConfigError, TryAgain
+from homesim.stick.commands import Plain
 from homesim.store.spool import Spool
-
-if TYPE_CHECKING:
-    from homesim.stick.serial import Modem  # doctor must start without gammu, to say that it is missing
 
 TRIES = 2
 SPARED = 2  # tries of the SIM that are left to a person
 STATE = "pin-tried"
 
-# Huawei's ^CPIN: code,[times],PUK's tries,PIN's,PUK2's,PIN2's; TS 27.007 8.65 +CPINR: code,tries[,default]
-_LEFT = {
-    "AT^CPIN?": re.compile(r"\^CPIN: ?[^,]*,\d*,\d*,(\d+)"),
-    'AT+CPINR="SIM PIN"': re.compile(r'\+CPINR: ?"?SIM PIN"?, ?(\d+)'),
-}
 
+def unlock(stick: Plain, sim: str, settings: Settings, spool: Spool | None) -> None:
+    """Return when the SIM, of which the stick says `sim`, is open. Raise ConfigError or TryAgain when it is not.
 
-def unlock(modem: Modem, sim: str, settings: Settings, spool: Spool) -> None:
-    """Return when the SIM, of which the stick says `sim`, is open. Raise ConfigError or TryAgain when it is not."""
+    Without a `spool`, which knows what was tried before, no PIN is tried.
+    """
     if sim == "READY":
-        spool.set_state(STATE, {})
-    elif sim == "SIM PIN":
-        _enter(modem, settings, spool)
+        if spool:
+            spool.set_state(STATE, {})
+    elif sim == "SIM PIN" and spool:
+        _enter(stick, settings, spool)
     elif sim == "SIM PUK":
         why = "the SIM asks for its PUK; put it into a telephone and enter it there"
         raise ConfigError(settings.device, why, fault="puk")
@@ -53,26 +46,14 @@ def refused(settings: Settings, spool: Spool) -> bool:
     return _tries(spool, _hash(settings)) >= TRIES
 
 
-def tries_left(ask: Callable[[str], Sequence[str]]) -> int | None:
-    """How many wrong PINs in a row the SIM bears until it wants its PUK, None where the stick does not say.
-
-    `ask` gives the answer to an AT command, a line each.
-    """
-    for command, pattern in _LEFT.items():
-        for line in ask(command):
-            if found := pattern.match(line):
-                return int(found[1])
-    return None
-
-
-def _enter(modem: Modem, settings: Settings, spool: Spool) -> None:
+def _enter(stick: Plain, settings: Settings, spool: Spool) -> None:
     key = f"modem.{settings.name}.pin"
     if settings.pin is None:
         raise ConfigError(settings.device, f"the SIM asks for its PIN; set {key}", fault="pin")
     if refused(settings, spool):
         why = f"the SIM has refused its PIN, which is not tried again; correct {key}"
         raise ConfigError(settings.device, why, fault="wrong-pin")
-    if (left := tries_left(modem.command)) is not None and left <= SPARED:
+    if (left := stick.tries()) is not None and left <= SPARED:
         raise ConfigError(
             settings.device,
             f"a try of {key} might lock the SIM, {left} are left and kept; put the SIM into a telephone, enter its PIN "
@@ -81,7 +62,9 @@ def _enter(modem: Modem, settings: Settings, spool: Spool) -> None:
         )
     pin, before = _hash(settings), spool.state(STATE)
     spool.set_state(STATE, before | {pin: _tries(spool, pin) + 1})
-    if not modem.enter_pin(settings.pin):
+    if (taken := stick.enter_pin(settings.pin)) is None:
+        raise TryAgain(settings.device, "the SIM takes no PIN now", fault="pin")
+    if not taken:
         spool.set_state(STATE, before | {pin: TRIES})
         raise ConfigError(settings.device, f"the SIM refuses its PIN; correct {key}", fault="wrong-pin")
     spool.set_state(STATE, {})
