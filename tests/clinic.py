@@ -100,11 +100,11 @@ class Clinic(Rig):
 
     def steps(self) -> list[str]:
         """What was done to the USB bus, in order."""
-        names = {"authorized": "authorize", "unbind": "bind", "bind": "bind", "disable": "power", "uevent": "replay"}
+        names = {"authorized": "authorize", "disable": "power", "uevent": "replay"}
         done: list[str] = []
         for where, text in self.tree.writes:
             attribute = where.rpartition("/")[2]
-            if (attribute, text) not in (("authorized", "1"), ("disable", "0")) and attribute != "bind":
+            if (attribute, text) not in (("authorized", "1"), ("disable", "0")):
                 done += [names[attribute]] * (done[-1:] != [names[attribute]])
         return done
 

@@ -106,12 +106,10 @@ class Case:
 
 CASES = [
     Case("the port is frozen", "silent", lambda c: c.stick.faults.freeze(Cure.AUTHORIZE), ("authorize",), 2),
-    Case("frozen until its driver is bound anew", "silent", lambda c: c.stick.faults.freeze(Cure.BIND),
-         ("authorize", "bind"), 3),
     Case("frozen until its power is cut", "silent", lambda c: c.stick.faults.freeze(Cure.POWER),
-         ("authorize", "bind", "power"), 4),
+         ("authorize", "power"), 3),
     Case("frozen until somebody pulls it out", "silent", lambda c: c.stick.faults.freeze(Cure.REPLUG),
-         ("authorize", "bind", "power"), 5, by_hand),
+         ("authorize", "power"), 4, by_hand),
     Case("silent in the middle of a delete", "silent",
          lambda c: c.stick.faults.on("CMGD", Trouble(silent=True), times=1), ("authorize",), 2),
     Case("it falls off the bus", "absent", lambda c: c.tree.unplug(PLACE), ("power",), 2),
@@ -120,7 +118,7 @@ CASES = [
     Case("a HiLink stick in its place", "unknown", lambda c: c.tree.switch_mode(PLACE, HILINK),
          (), 3, lambda c: c.tree.switch_mode(PLACE)),
     Case("in HiLink mode, and named in `health.usb`", "hilink", named_hilink,
-         ("replay", "authorize", "bind", "power"), 6, lambda c: c.tree.switch_mode(PLACE)),
+         ("replay", "authorize", "power"), 5, lambda c: c.tree.switch_mode(PLACE)),
     Case("its link is missing", "no-link", linked_late, ("replay",), 2),
     Case("the network is lost", "unregistered",
          lambda c: c.stick.faults.register(Registration.SEARCHING, Cure.RADIO), ("radio",), 2),

@@ -163,6 +163,15 @@ class TestWrites:
         assert not put_back(bus(tree), Stick(place, SERIAL), GONE)
         assert tree.writes == []
 
+    def test_a_driver_that_0_1_0_took_away_is_given_back(self, tree: SysfsTree) -> None:
+        """Its step `bind`, killed in the middle."""
+        port = plug(tree, "1-1.2")
+        (tree.folder / "bus/usb/drivers/usb/unbind").write_text("1-1.2")
+        tree.wait_for(lambda _: not port.exists())
+        assert put_back(bus(tree), OURS, port)
+        assert os.path.exists(port)
+        assert (tree.path("1-1.2") / "driver").exists()
+
     def test_an_empty_place_gets_power_and_nothing_else(self, tree: SysfsTree) -> None:
         ladder = Ladder(bus(tree), Stick("1-1.5", SERIAL), GONE)
         assert STEPS[ladder.next_step(0, Answer(problem="silent"))] == "power"

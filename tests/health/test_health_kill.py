@@ -63,8 +63,7 @@ class Incident:
 INCIDENTS = {
     "radio": Incident(searching, 1),
     "authorize": Incident(lambda c: silent(c, Cure.AUTHORIZE), 3),
-    "bind": Incident(lambda c: silent(c, Cure.BIND), 4),
-    "power": Incident(lambda c: silent(c, Cure.POWER), 5),
+    "power": Incident(lambda c: silent(c, Cure.POWER), 4),
 }
 
 
@@ -196,7 +195,7 @@ def kill_at(incident: Incident, wanted: list[Event], first: str) -> None:
 
 
 # The port is asked in the same way whatever the step; the files of one that goes over the bus are all there are.
-EACH = [("radio", "command"), ("authorize", "write"), ("authorize", "file"), ("bind", "write"), ("power", "write")]
+EACH = [("radio", "command"), ("authorize", "write"), ("authorize", "file"), ("power", "write")]
 
 
 @pytest.mark.slow
@@ -226,9 +225,9 @@ def clinic(python: str) -> Iterator[Clinic]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["authorized", "bind", "disable"])
+@pytest.mark.parametrize("what", ["authorized", "disable"])
 def test_poll_killed_while_it_puts_back(clinic: Clinic, what: str) -> None:
-    step = {"authorized": "authorize", "bind": "bind", "disable": "power"}[what]
+    step = {"authorized": "authorize", "disable": "power"}[what]
     INCIDENTS[step].make(clinic)
     clinic.arrive()
     kill(clinic, Event("write", 1, "off"))

@@ -188,7 +188,7 @@ class TestLadder:
             assert len(clinic.steps()) == tried
             assert len(clinic.stick.commands) == asked
             clinic.later(300)
-        assert rounds == [["authorize", "bind", "power"]] * 3
+        assert rounds == [["authorize", "power"]] * 3
         assert len(list((clinic.state / "new").iterdir())) == 2  # it, and once that a hand is needed; poll sent neither
 
     @pytest.mark.slow
@@ -326,7 +326,7 @@ class TestPoll:
         assert clinic.health() == 75
         clinic.shift(clinic.run_folder / "home.json", 140, "updated_boottime")
         assert clinic.health() == 75
-        assert clinic.steps() == ["authorize", "bind"]
+        assert clinic.steps() == ["authorize", "power"]
         assert clinic.incident()["needs"] == []
 
     @pytest.mark.slow

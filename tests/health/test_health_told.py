@@ -126,10 +126,10 @@ class TestHand:
     def test_a_step_that_helped_gets_it(self, clinic: Clinic) -> None:
         seen(clinic)
         clinic.health()
-        silent(clinic, Cure.BIND)
+        silent(clinic, Cure.POWER)
         while check(clinic) == 75:
             pass
-        assert "I reset it twice. All is well again" in spooled(clinic)[-1]
+        assert "I reset it and cut its power. All is well again" in spooled(clinic)[-1]
 
     def test_one_that_fell_off_and_was_put_in_elsewhere(self, clinic: Clinic) -> None:
         seen(clinic)

@@ -194,7 +194,7 @@ class Huawei:
         if not value:
             return
         self.configured += 1
-        self.modem.faults.cure(Cure.BIND)
+        self.modem.faults.cure(Cure.AUTHORIZE)
         if self._power_was_cut:
             self._become(STORAGE, power=True)
         elif self.face is SERIAL and self._used and self.storage_after_reset:

@@ -27,7 +27,7 @@ def test_freeze_that_authorized_cures(cared: House) -> None:
 
 
 def test_freeze_that_only_power_cures(cared: House) -> None:
-    """`authorized` and the driver do not help; the hub's port does, and the mode switch after it."""
+    """`authorized` does not help; the hub's port does, and the mode switch after it."""
     cared.stick.modem.faults.freeze(Cure.POWER)
     during = cared.sms("While frozen")
     cared.arrives("stopped answering", "All is well again", during, timeout=LONG)

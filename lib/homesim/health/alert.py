@@ -12,7 +12,7 @@ _DID = {
     "radio": "switched its radio off and on",
     "replay": "had the system look at it anew",
     "authorize": "reset it",
-    "bind": "reset it",
+    "bind": "reset it",  # a step of 0.1.0
     "power": "cut its power",
     "reboot": "rebooted the Raspberry Pi",
 }

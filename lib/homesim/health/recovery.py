@@ -4,7 +4,6 @@
     radio        off the network and on again; for a stick that answers
     replay       the kernel tells udev of the stick anew: missing links, a mode switch that never came
     authorize    USB `authorized` 0 and 1: configured anew, with its power on
-    bind         the same through the driver
     power        its port's power off and on, where the hub can
 """
 
@@ -22,7 +21,7 @@ from homesim.stick.commands import Plain
 from homesim.stick.driver import State
 from homesim.stick.usb import Bus, Stick
 
-STEPS = ("radio", "replay", "authorize", "bind", "power")
+STEPS = ("radio", "replay", "authorize", "power")
 PAUSE = 2.0  # seconds off
 PAUSE_POWER = 5.0
 SETTLE = 45.0  # seconds until the port is back: firmware, mode switch (8 s measured), udev's links (2 s)
@@ -78,8 +77,6 @@ class Ladder:
             self.bus.replay(self.stick)
         elif step == "authorize":
             self._off_and_on(self.bus.authorize, PAUSE)
-        elif step == "bind":
-            self._off_and_on(self.bus.bind, PAUSE)
         else:
             self._off_and_on(self.bus.power, PAUSE_POWER)
         return self._back()

@@ -94,11 +94,6 @@ class Bus:
         self._guard(stick)
         _write(self._devices / stick.place / "authorized", "1" if on else "0")
 
-    def bind(self, stick: Stick, *, on: bool) -> None:
-        """Take the driver from the device as a whole, or give it back."""
-        self._guard(stick)
-        _write(self._sysfs / "bus/usb/drivers/usb" / ("bind" if on else "unbind"), stick.place)
-
     def switchable(self, stick: Stick) -> bool:
         """Whether the kernel can switch its hub's port; 6.0 and newer can, if the hub can."""
         return (self._port(stick.place) / "disable").exists()
@@ -130,8 +125,9 @@ class Bus:
             return False
         if left := there.mode == "off":
             self.authorize(stick, on=True)
-        elif left := not (folder / "driver").exists():
-            self.bind(stick, on=True)
+        elif left := not (folder / "driver").exists():  # 0.1.0 took it away
+            self._guard(stick)
+            _write(self._sysfs / "bus/usb/drivers/usb/bind", stick.place)
         return left
 
     def _mode(self, folder: Path) -> tuple[str, tuple[str, ...]]:

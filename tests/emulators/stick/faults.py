@@ -48,22 +48,17 @@ class Registration(IntEnum):
 
 
 class Cure(IntEnum):
-    """What ends a lasting fault; all that is stronger ends it too.
-
-    In reality AUTHORIZE and BIND cure the same sticks; a test can tell them apart.
-    """
+    """What ends a lasting fault; all that is stronger ends it too."""
 
     RADIO = 1
     """AT+CFUN=0 or 4, then 1."""
     AUTHORIZE = 2
-    """The USB device's `authorized` 0, then 1."""
-    BIND = 3
-    """`unbind` and `bind` of the USB device."""
-    POWER = 4
+    """The USB device's `authorized` 0, then 1; or `unbind` and `bind`, which do the same."""
+    POWER = 3
     """The port's power off and on."""
-    REPLUG = 5
+    REPLUG = 4
     """A hand."""
-    NEVER = 6
+    NEVER = 5
 
 
 @dataclass(frozen=True)

@@ -464,7 +464,7 @@ def test_a_radio_cycle_ends_no_other_fault_and_only_a_cycle_does(client: Client,
     client.read_until(lambda got: got.endswith(b"^SRVST:2\r\n"))
     assert stick.faults.registration is Registration.HOME
     assert (stick.faults.miscounted, stick.faults.sim_state) == (2, Sim.BUSY)
-    stick.faults.cure(Cure.BIND)
+    stick.faults.cure(Cure.AUTHORIZE)
     assert (stick.faults.miscounted, stick.faults.sim_state) == (0, Sim.BUSY)
     stick.faults.cure(Cure.REPLUG)
     assert stick.faults.sim_state is Sim.BUSY
@@ -474,7 +474,7 @@ def test_a_command_that_freezes_until_the_power_is_cut(stick: Stick) -> None:
     desk = Desk(stick)
     stick.faults.on("CMGD", Trouble(silent=True, carried_out=True, until=Cure.POWER))
     assert desk.ask("AT+CMGD=0") == b""
-    stick.faults.cure(Cure.BIND)
+    stick.faults.cure(Cure.AUTHORIZE)
     assert desk.ask("AT") == b""
     stick.faults.cure(Cure.POWER)
     assert desk.ask("AT").endswith(b"OK\r\n")

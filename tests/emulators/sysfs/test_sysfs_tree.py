@@ -73,9 +73,6 @@ def reset(tree: SysfsTree, by: Cure) -> None:
     folder = tree.folder / "bus/usb/devices/1-1.2"
     if by is Cure.AUTHORIZE:
         steps = [(folder / "authorized", "0"), (folder / "authorized", "1")]
-    elif by is Cure.BIND:
-        driver = tree.folder / "bus/usb/drivers/usb"
-        steps = [(driver / "unbind", "1-1.2"), (driver / "bind", "1-1.2\n")]
     else:
         port = (folder / "port").resolve(strict=True)
         steps = [(port / "disable", "1"), (port / "disable", "0")]
@@ -94,7 +91,7 @@ def said(port: PtyPort) -> bytes:
     return got
 
 
-RESETS = [Cure.AUTHORIZE, Cure.BIND, Cure.POWER]
+RESETS = [Cure.AUTHORIZE, Cure.POWER]
 
 
 def test_a_program_finds_the_stick_and_its_neighbours(tree: SysfsTree, device: Device, port: PtyPort) -> None:
@@ -266,9 +263,8 @@ def test_two_sticks_and_another_port(tree: SysfsTree, device: Device, port: PtyP
 
 def test_what_was_treated(tree: SysfsTree, device: Device) -> None:
     reset(tree, Cure.AUTHORIZE)
-    reset(tree, Cure.BIND)
     reset(tree, Cure.POWER)
-    assert len(tree.writes_to(device.name)) == 6
+    assert len(tree.writes_to(device.name)) == 4
     assert tree.writes_to(*BYSTANDERS) == []
     write(tree, "bus/usb/devices/1-1/authorized", "0")
     write(tree, tree.hub_port("1-1.4") / "disable", "1")

@@ -233,7 +233,7 @@ class SysfsTree:
             case "disable", "0" if device.cut:
                 device.cut = False
                 self._appear(device)
-                self._come_back(device, Cure.POWER if self.power_switching else Cure.BIND)
+                self._come_back(device, Cure.POWER if self.power_switching else Cure.AUTHORIZE)
             case "uevent", "add" if device.ids == STORAGE and self.mode_switch and ":" in file.parent.name:
                 self.switch_mode(device.name, self.mode_switch)
 
@@ -248,7 +248,7 @@ class SysfsTree:
         if device.bound != on and device.on_bus:
             device.bound = on
             self._layout.set_driver(device.name, on)
-            self._configure_anew(device, Cure.BIND)
+            self._configure_anew(device, Cure.AUTHORIZE)
 
     def _configure_anew(self, device: Device, by: Cure) -> None:
         """Only a device that is both authorized and bound has interfaces."""
