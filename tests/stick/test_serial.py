@@ -5,14 +5,21 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 import pdus
-from emulators.stick.stick import PROFILES, Trouble
+from emulators.stick.pty_port import PtyPort
+from emulators.stick.stick import PROFILES, Registration, Sim, Stick, Trouble
+from homesim.config import Modem as Settings
+from homesim.stick.driver import Driver
 from patience import WATCHED
 from rig import Rig, now
+from stick.contract import DriverTests
+from stick.remote import Remote
 
 EACH_LIBGAMMU = True
 CODE = "Your code is 482913, never tell it to anybody"
@@ -255,3 +262,59 @@ class TestLingering:
             rig.stick.deliver(pdus.deliver("after the pause", time=now()))
             rig.api.wait_for(lambda api: "after the pause" in api.text())
             assert process.poll() is None  # the same process, begun anew
+
+
+class Plugged:
+    """An emulated stick in its port, and the drivers on it."""
+
+    memories = ("SM", "ME")
+
+    def __init__(self, python: str, folder: Path, pin: str | None) -> None:
+        self.news: list[str] = []
+        self.port = PtyPort(stick := Stick("E3372", pin=pin), folder / "sms")
+        self.drivers: list[Remote] = []
+        self._python = python
+        self._folder = folder
+        self._stick = stick
+        self.deliver, self.stored, self.freeze, self.unplug = (
+            stick.deliver, stick.stored, stick.faults.freeze, self.port.unplug
+        )  # fmt: skip
+
+    def connect(self, pin: str | None = None) -> Driver:
+        settings = Settings("home", str(self.port.path), "dku2at", "at", pin, None, "hangup")
+        self.drivers.append(Remote(self._python, settings, str(self._folder / "state"), self.news))
+        return self.drivers[-1]
+
+    def store(self, memory: str, index: int, pdu: str) -> None:
+        self._stick.store(memory, index, pdu)
+
+    def tear(self, on: bool) -> None:
+        self._stick.faults.on("CMG[LR]", Trouble(cut=10)) if on else self._stick.faults.clear()
+
+    def lose_sim(self) -> None:
+        self._stick.faults.sim(Sim.ABSENT)
+
+    def lose_network(self) -> None:
+        self._stick.faults.register(Registration.SEARCHING)
+
+    def ring(self) -> Callable[[], bool]:
+        call = self._stick.call()
+        return lambda: call.rejected
+
+
+class TestSerial(DriverTests):
+    @pytest.fixture
+    def device(self, python: str, tmp_path: Path) -> Iterator[Plugged]:
+        yield from plugged(python, tmp_path, None)
+
+    @pytest.fixture
+    def locked(self, python: str, tmp_path: Path) -> Iterator[Plugged]:
+        yield from plugged(python, tmp_path, "1234")
+
+
+def plugged(python: str, folder: Path, pin: str | None) -> Iterator[Plugged]:
+    device = Plugged(python, folder, pin)
+    with device.port:
+        yield device
+        for driver in device.drivers:
+            driver.kill()

@@ -110,7 +110,9 @@ class Driver(Protocol):
     Stuck when a new process may do better.
     """
 
-    sim: str  # State.sim, as far as it is known
+    @property
+    def sim(self) -> str:
+        """State.sim, as far as it is known."""
 
     @property
     def reader(self) -> str:

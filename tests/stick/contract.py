@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What every driver holds: one class of tests, which each driver's own tests inherit and give a device."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from threading import Thread
+from typing import Protocol
+
+import pytest
+
+import pdus
+from homesim.errors import ConfigError, HomesimError, TryAgain
+from homesim.stick.driver import Driver, Registration, Slot
+from patience import look_until
+
+ONE, TWO, THREE = (pdus.deliver(text) for text in ("the first", "the second", "the third"))
+UNDECODABLE = pdus.deliver("cut off somewhere")[:40]
+
+
+class Device(Protocol):
+    """A stick that somebody holds in their hands, as its driver finds it."""
+
+    memories: tuple[str, ...]
+    news: list[str]  # what the driver has passed on
+
+    def connect(self, pin: str | None = None) -> Driver:
+        """A driver on it, that was not opened yet. At most one at a time."""
+
+    def store(self, memory: str, index: int, pdu: str) -> None: ...
+    def deliver(self, pdu: str) -> None: ...
+    def stored(self) -> dict[tuple[str, int], str]: ...
+    def tear(self, on: bool) -> None: ...
+    def lose_sim(self) -> None: ...
+    def lose_network(self) -> None: ...
+    def ring(self) -> Callable[[], bool]: ...
+    def freeze(self) -> None: ...
+    def unplug(self) -> None: ...
+
+
+def opened(device: Device) -> Driver:
+    driver = device.connect()
+    driver.open()
+    return driver
+
+
+def listed(driver: Driver) -> set[Slot]:
+    slots = driver.slots(driver.memories())
+    assert len(slots) == len(set(slots))
+    return set(slots)
+
+
+class DriverTests:
+    """A subclass has the fixtures `device`, and `locked`, whose SIM wants the PIN 1234."""
+
+    def test_all_is_listed_as_it_stands(self, device: Device) -> None:
+        """In each memory, slot 0 and the same SMS twice too; it is counted, and stays."""
+        texts = (ONE, ONE, TWO, pdus.submit("stored here"), pdus.long_sms("long " * 40, reference=7)[0])
+        held = {(m, i): text for m in device.memories for i, text in zip((0, 1, 5, 6, 9), texts, strict=True)}
+        for (memory, index), text in held.items():
+            device.store(memory, index, text)
+        driver = opened(device)
+        assert {memory: count.used for memory, count in driver.memories().items()} == dict.fromkeys(
+            device.memories, len(texts)
+        )
+        for _ in range(2):
+            assert listed(driver) == {Slot(*place, text) for place, text in held.items()}
+        assert device.stored() == held
+
+    def test_an_empty_one_is_empty(self, device: Device) -> None:
+        driver = opened(device)
+        assert not any(count.used for count in driver.memories().values())
+        assert listed(driver) == set()
+
+    def test_what_is_no_whole_pdu_is_listed_and_marked(self, device: Device) -> None:
+        memory = device.memories[0]
+        device.store(memory, 0, ONE)
+        driver = opened(device)
+        device.tear(True)
+        [slot] = listed(driver)
+        assert (slot.place, slot.whole) == (f"{memory} 0", False)
+        device.tear(False)
+        assert listed(driver) == {Slot(memory, 0, ONE)}
+
+    def test_what_cannot_be_decoded_is_listed_and_deleted(self, device: Device) -> None:
+        memory = device.memories[0]
+        device.store(memory, 0, UNDECODABLE)
+        device.store(memory, 1, TWO)
+        driver = opened(device)
+        assert listed(driver) == {Slot(memory, 0, UNDECODABLE), Slot(memory, 1, TWO)}
+        assert driver.delete(Slot(memory, 0, UNDECODABLE))
+        assert device.stored() == {(memory, 1): TWO}
+
+    def test_only_that_very_sms_is_deleted(self, device: Device) -> None:
+        """Its slot is used again at once, and another memory has the same slots."""
+        for memory in device.memories:
+            device.store(memory, 0, ONE)
+            device.store(memory, 1, TWO)
+        driver = opened(device)
+        first = Slot(device.memories[-1], 0, ONE)
+        assert first in listed(driver)
+        assert driver.holds(first)
+        assert driver.delete(first)
+        assert not driver.holds(first)
+        assert (first.memory, 0) not in device.stored()
+        assert not driver.delete(first)
+        device.store(first.memory, 0, THREE)
+        assert not driver.holds(first)
+        assert not driver.delete(first)
+        assert Slot(first.memory, 0, THREE) in listed(driver)
+        assert len(device.stored()) == 2 * len(device.memories)
+
+    def test_a_slot_is_used_again(self, device: Device) -> None:
+        driver = opened(device)
+        for text in (ONE, TWO, ONE, ONE):
+            device.store(device.memories[0], 0, text)
+            assert listed(driver) == {Slot(device.memories[0], 0, text)}
+            assert driver.delete(Slot(device.memories[0], 0, text))
+            assert listed(driver) == set()
+
+    def test_a_full_memory_is_full_and_each_of_it_is_listed(self, device: Device) -> None:
+        driver = opened(device)
+        memory = device.memories[0]
+        size = driver.memories()[memory].size
+        for index in range(size):
+            device.store(memory, index, pdus.deliver(f"number {index}"))
+        assert driver.memories()[memory].full
+        assert {slot.index for slot in listed(driver)} == set(range(size))
+
+    def test_an_arrival_is_news_and_counted(self, device: Device) -> None:
+        driver = opened(device)
+        device.deliver(ONE)
+        look_until(lambda: bool(device.news))
+        assert sum(count.used for count in driver.memories().values()) == 1
+        assert [slot.pdu for slot in listed(driver)] == [ONE]
+
+    def test_its_state(self, device: Device) -> None:
+        driver = opened(device)
+        state = driver.state()
+        assert (state.sim, driver.sim, state.registration) == ("READY", "READY", Registration.HOME)
+        assert state.operator
+        assert 0 <= (state.signal or -1) <= 100
+        assert driver.reader
+        device.lose_network()
+        assert not driver.state().registration.registered
+
+    def test_a_sim_that_is_not_there_is_a_fault_with_a_name(self, device: Device) -> None:
+        device.lose_sim()
+        with pytest.raises(TryAgain) as raised:
+            opened(device)
+        assert raised.value.fault == "no-sim"
+
+    def test_a_pin_that_is_not_known_is_a_fault_with_a_name(self, locked: Device) -> None:
+        driver = locked.connect()
+        with pytest.raises(ConfigError) as raised:
+            driver.open()
+        assert (raised.value.fault, driver.sim) == ("pin", "SIM PIN")
+
+    def test_a_pin_that_is_known_opens_the_sim(self, locked: Device) -> None:
+        locked.store(locked.memories[0], 3, ONE)
+        driver = locked.connect("1234")
+        driver.open()
+        assert driver.sim == "READY"
+        assert listed(driver) == {Slot(locked.memories[0], 3, ONE)}
+
+    def test_a_call_is_news_and_rejected(self, device: Device) -> None:
+        driver = opened(device)
+        rejected = device.ring()
+        look_until(lambda: bool(device.news))
+        assert driver.hang_up()
+        assert rejected()
+
+    def test_one_that_is_not_there(self, device: Device) -> None:
+        device.unplug()
+        with pytest.raises(TryAgain):
+            device.connect()
+
+    def test_one_that_goes_says_so(self, device: Device) -> None:
+        driver = opened(device)
+        device.unplug()
+        look_until(lambda: "" in device.news)
+        assert isinstance(driver.failure(), TryAgain)
+
+    def test_one_that_answers_nothing_is_not_opened(self, device: Device) -> None:
+        device.freeze()
+        with pytest.raises(TryAgain):
+            opened(device)
+
+    @pytest.mark.slow
+    def test_one_that_freezes_fails(self, device: Device) -> None:
+        """Its call raises, or another thread sees that it never returns."""
+        driver = opened(device)
+        assert driver.failure() is None
+        device.freeze()
+        failed = []
+
+        def look() -> None:
+            with contextlib.suppress(EOFError):  # it has not returned before the test has ended
+                try:
+                    driver.memories()
+                except HomesimError as error:
+                    failed.append(error)
+
+        Thread(target=look, daemon=True).start()
+        look_until(lambda: bool(failed or driver.failure()))
