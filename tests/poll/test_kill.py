@@ -26,7 +26,7 @@ from conftest import pythons
 from emulators.botapi.server import Chat, refusal, reset, too_many
 from homesim.poll.reassemble import MOST_OF_KEY
 from homesim.sms import message
-from homesim.stick.status import Memory
+from homesim.stick.status import RunFile
 from homesim.store.spool import Entry, Spool
 from poll import steps
 from poll.steps import Call, HookStep, Record, Step
@@ -196,7 +196,7 @@ def _ringing(rig: Rig) -> None:
 def _rang(rig: Rig) -> None:
     """A run was killed before it reported who called: the message, and so its name, is the same each time."""
     rig.run_folder.mkdir(mode=0o700)
-    Memory(rig.run_folder, "home", "calls").save({"callers": {CALLER: {"at": pdus.TIME.timestamp()}}})
+    RunFile(rig.run_folder, "home.calls").save({"callers": {CALLER: {"at": pdus.TIME.timestamp()}}})
 
 
 OLD_TEXTS = [f"Old news, number {number}" for number in range(5)]

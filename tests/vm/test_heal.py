@@ -22,7 +22,7 @@ def test_freeze_that_authorized_cures(cared: House) -> None:
     assert cared.stick.configured == configured + 1
     first, last = cared.alerts()
     assert "I reset it" not in first
-    assert "I reset it." in last  # not "twice", which takes the next step too
+    assert "I reset it." in last
     assert [cared.times(mark) for mark in during] == [1, 1]
 
 

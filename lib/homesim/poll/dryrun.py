@@ -11,7 +11,7 @@ from homesim.chat.render import render
 from homesim.config import Config
 from homesim.config import Modem as Settings
 from homesim.errors import EXIT_OK
-from homesim.poll.residence import Residence
+from homesim.poll.slots import Slots
 from homesim.program import tell
 from homesim.sms.concat import gather
 from homesim.sms.message import Message
@@ -35,8 +35,8 @@ def dry_run(settings: Config, modem: Settings, connect: Callable[[], Driver]) ->
     driver = connect()
     driver.open()
     found = driver.slots(driver.memories())
-    residence = Residence(spool)
-    on_stick = {(name := residence.name(one)): Entry(name, (one.pdu,), received=time.time()) for one in found}
+    slots = Slots(spool, {})
+    on_stick = {(name := slots.name(one)): Entry(name, (one.pdu,), received=time.time()) for one in found}
     parts = [part for entry in spool.entries("parts") if (part := entry.part())]
     for entry in on_stick.values():
         if spool.known(entry.name):

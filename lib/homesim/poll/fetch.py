@@ -14,10 +14,10 @@ from collections import Counter
 from threading import Event
 
 from homesim.poll.reassemble import Joining
-from homesim.poll.remains import Remains
-from homesim.poll.residence import Residence, untimed
-from homesim.sms import message, pdu
+from homesim.poll.slots import Slots, untimed
+from homesim.sms import pdu
 from homesim.stick.driver import Driver, Memory, Slot
+from homesim.stick.status import Status
 from homesim.store.spool import Entry, Spool
 
 _CMTI = re.compile(r'\+C[MD][TS]I: ?"(\w+)", ?(\d+)')
@@ -27,43 +27,44 @@ log = logging.getLogger(__name__)
 
 
 class Intake:
-    """Fills one modem's spool: parts/ and new/."""
+    """Fills one modem's spool: parts/ and new/. `wake` is set when there is something new to send."""
 
-    def __init__(self, spool: Spool, joining: Joining) -> None:
+    def __init__(self, spool: Spool, joining: Joining, status: Status, wake: Event) -> None:
+        self.taken = 0  # SMS, by this run
         self._spool = spool
         self._joining = joining
-        self._residence = Residence(spool)
-        self.taken = 0  # SMS, by this run
-        self.stored = 0  # the same in messages: a long one is one
-        self.listed: Counter[str] = Counter()  # SMS in each memory, the last time
-        self.stuck = 0  # slots that are not freed, though what is in them was stored, the last time
+        self._status = status
+        self._wake = wake
+        self._slots = Slots(spool, status.seen.torn)
         self._fresh: set[Slot] = set()  # not stored before this run
         self._tries: Counter[Slot] = Counter()  # to delete it: what a stick keeps is not asked for ever
-        self._announced: set[tuple[str, int]] = set()  # slots in which the stick says something new
+        self._announced: set[str] = set()  # places in which the stick says something new
 
     def announced(self, line: str) -> None:
         """Note which slot +CMTI names (TS 27.005 3.4.1). May be called in any thread."""
         if named := _CMTI.match(line):
-            self._announced.add((named[1], int(named[2])))
+            self._announced.add(f"{named[1]} {int(named[2])}")
 
-    def take(self, driver: Driver, memories: dict[str, Memory], remains: Remains, wake: Event, hurry: Event) -> bool:
-        """Move what is on the stick into the spool; `wake` is set when there is something new to send.
+    def take(self, driver: Driver, memories: dict[str, Memory], hurry: Event) -> bool:
+        """Move what is on the stick into the spool.
 
         True when the stick is to be listed again: slots were freed, where the network may have put what it held
         back, or `hurry` was set meanwhile: deleting many takes long, and what has just come is to go on first.
         """
         found = driver.slots(memories)
-        self.listed = Counter(one.memory for one in found)
-        self._residence.look(found, memories)
-        due = remains.due(found)
+        listed = Counter(one.memory for one in found)
+        due = self._slots.look(found, memories)
+        hidden = sum(max(0, memory.used - listed[name]) for name, memory in memories.items())
+        self._status.set(hidden=hidden, torn=dict(self._slots.torn))
         arrived = [self._store(one) for one in found if one.whole or one in due]
         for one in due:
-            remains.told(one)
+            self._slots.settled(one)
+        self._status.set(torn=dict(self._slots.torn))
         if any(arrived):
-            wake.set()
+            self._wake.set()
         if not all(arrived):  # stored by a run that may have been killed before it was durable
             self._spool.sync()
-        self.join(wake)
+        self.join()
         whole = {one for one in found if one.whole}
         kept = set(whole)
         for one in found:
@@ -73,18 +74,18 @@ class Intake:
                 if hurry.is_set():
                     return True
         if kept == whole:  # else the next list shows whether that was true
-            self.stuck = remains.count + len(kept - self._fresh)
+            self._status.set(stuck=self._slots.stuck + len(kept - self._fresh))
         return kept != whole
 
-    def join(self, wake: Event) -> bool:
+    def join(self) -> bool:
         """Work on the parts that wait, if there is anything to do, for an instant. True when that was not all."""
         if self._joining.behind() and self._joining.step():
-            wake.set()
+            self._wake.set()
         return self._joining.behind()
 
     def _store(self, one: Slot) -> bool:
         """Keep it. False when it is here already, or was forwarded."""
-        name = self._residence.name(one) if one.whole else message.name([one.pdu])
+        name = self._slots.name(one)
         if self._spool.known(name):
             self._spool.remember(name)
             return False
@@ -97,18 +98,18 @@ class Intake:
             self._spool.put("new", entry)
         self._fresh.add(one)
         self.taken += 1
-        self.stored += part is None or part.number == 1
+        if part is None or part.number == 1:  # a long one is one message
+            self._status.set(stored=self._status.seen.stored + 1)
         log.info("SMS of %s stored", name.partition("-")[0])  # the rest would tell who guesses the text
         return True
 
     def _delete(self, driver: Driver, one: Slot) -> bool:
         """True when its slot may be free now."""
         self._tries[one] += 1
-        slot = one.memory, one.index
-        self._announced.discard(slot)
+        self._announced.discard(one.place)
         asked = driver.delete(one)
         # At once: what comes there next may be the same octets, and has perhaps come already.
-        if asked and untimed(one) and (not driver.holds(one) or slot in self._announced):
-            self._residence.left(one)
+        if asked and untimed(one) and (not driver.holds(one) or one.place in self._announced):
+            self._slots.freed(one)
             del self._tries[one]
         return asked

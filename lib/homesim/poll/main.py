@@ -120,7 +120,7 @@ class _Run:
         self._wake = threading.Event()
         self._delivery = Delivery(self._spool, settings.telegram, self._modem)
         self._joining = Joining(self._spool, settings.poll.multipart_wait)
-        intake = Intake(self._spool, self._joining)
+        intake = Intake(self._spool, self._joining, self._status, self._wake)
         connect = functools.partial(_connect, self._modem, self._spool)
         self._watch = Watch(self._modem, connect, self._spool, intake, self._status, self._wake, once=once)
         self._clock = clock

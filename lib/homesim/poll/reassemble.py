@@ -219,7 +219,7 @@ def _may_be_whole(parts: Collection[Part]) -> bool:
 
 
 def _name(parts: Sequence[Part]) -> str:
-    """Without a time two messages may be the same octets: their parts' names tell them apart (residence.py)."""
+    """Without a time two messages may be the same octets: their parts' names tell them apart (slots.py)."""
     if any(part.sms.time for part in parts):
         return message.name(_pdus(parts))
     names = [part.name for part in parts]

@@ -16,7 +16,6 @@ from homesim.config import Modem as Settings
 from homesim.errors import TryAgain
 from homesim.poll.calls import Calls
 from homesim.poll.fetch import Intake
-from homesim.poll.remains import Remains
 from homesim.stick.driver import Driver, Memory
 from homesim.stick.status import Status
 from homesim.store.spool import Spool
@@ -55,12 +54,10 @@ class Watch(threading.Thread):
         self._status = status
         self._wake = wake
         self._calls = Calls(settings, spool, status, wake)
-        self._remains = Remains(status)
         self._once = once
         self._driver: Driver | None = None
         self._counts: dict[str, Memory] = {}
         self._listed = self._asked = float("-inf")
-        self._hidden = self._told = self._taken = 0
 
     def run(self) -> None:
         try:
@@ -95,7 +92,7 @@ class Watch(threading.Thread):
         """Until it is time for a look; calls and parts that wait are attended to meanwhile."""
         until = time.monotonic() + LOOK
         while not ((self._noticed and self._vain < VAIN) or self._leaving) and (rest := until - time.monotonic()) > 0:
-            behind = self._intake.join(self._wake)
+            behind = self._intake.join()
             if self._stir.wait(min(rest, GIVE_WAY) if behind else rest):
                 self._stir.clear()
                 self._calls.attend(driver)
@@ -110,32 +107,28 @@ class Watch(threading.Thread):
             self._stir.set()
 
     def _look(self, driver: Driver) -> None:
+        began, taken = time.monotonic(), self._intake.taken
+        noticed, memories = self._count(driver)
+        self._status.set(reader=driver.reader)
+        if noticed or memories != self._counts or began - self._listed >= LIST:
+            while self._intake.take(driver, memories, self._stir) and not self._leaving:
+                _, memories = self._count(driver)
+            self._listed = began
+        self._vain = self._vain + 1 if noticed and self._intake.taken == taken else 0
+        self._counts = memories
+        self._status.answered(memories)
+        if began - self._asked >= ASK:
+            state = driver.state()
+            self._status.set(registration=state.registration, operator=state.operator, signal=state.signal)
+            log.debug("%s: %s", self._settings.name, state.network)
+            self._asked = began
+
+    def _count(self, driver: Driver) -> tuple[bool, dict[str, Memory]]:
+        """Whether the stick had said that something has come, and what it counts now."""
         self._stir.clear()
         if noticed := self._noticed:  # else left as it is: it may be set just now
             self._noticed = False
         self._calls.attend(driver)
-        memories = driver.memories()
-        if not memories:
-            raise TryAgain(self._settings.device, "the stick does not show its SMS; run homesim-doctor")
-        self._status.set(reader=driver.reader)
-        now = time.monotonic()
-        if noticed or memories != self._counts or now - self._listed >= LIST:
-            while self._intake.take(driver, memories, self._remains, self._wake, self._stir) and not self._leaving:
-                self._stir.clear()
-                self._noticed = False
-                self._calls.attend(driver)
-                memories = driver.memories()
-            self._listed = now
-            self._status.set(stuck=self._intake.stuck)
-            self._hidden = sum(max(0, memory.used - self._intake.listed[name]) for name, memory in memories.items())
-        self._vain = self._vain + 1 if noticed and self._intake.taken == self._taken else 0
-        self._taken = self._intake.taken
-        self._counts = memories
-        self._status.answered(self._intake.stored - self._told, self._hidden)
-        self._told = self._intake.stored
-        self._status.set(memories=memories)
-        if now - self._asked >= ASK:
-            state = driver.state()
-            self._status.set(registration=state.registration, operator=state.operator, signal=state.signal)
-            log.debug("%s: %s", self._settings.name, state.network)
-            self._asked = now
+        if memories := driver.memories():
+            return noticed, memories
+        raise TryAgain(self._settings.device, "the stick does not show its SMS; run homesim-doctor")

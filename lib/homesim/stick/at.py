@@ -43,7 +43,6 @@ _REASONS = {
     errno.EWOULDBLOCK: "another program holds the port; run homesim-doctor",
     errno.EIO: "the stick has gone",
 }
-RADIO = 20.0  # seconds for the radio to go off or on
 _WRITE = 10.0  # seconds in which a living stick takes a command
 # Octets that are kept: of a line without an end, and for a libgammu that does not read. A list of 255 SMS has 90,000.
 _LINE, _UNREAD = 1 << 14, 1 << 20
@@ -65,18 +64,18 @@ class Exchange:
 class Wire:
     """The stick's port, and `device`, a pty where libgammu finds it. Ends with the process."""
 
-    def __init__(self, path: str, said: Callable[[str], object]) -> None:
-        """`said` is called, in another thread, with each line the stick says on its own, and "" when it has gone."""
+    def __init__(self, path: str, news: Callable[[str], object]) -> None:
+        """`news` is called, in another thread, with each line the stick says on its own, and "" when it has gone."""
         self.path = path
         self.problem: TryAgain | None = None  # why nothing will ever come from this port again
         self.exchanges: list[Exchange] = []
-        self._said = said
+        self._news = news
         self._changed = threading.Condition()
         self._asked = ""  # the command whose answer is awaited
         self._ours = False  # it is not libgammu's
         self._answer: list[str] = []
         self._echoed = False  # it came back, so what follows is its own answer
-        self._typed = self._heard = self._unread = b""
+        self._typed = self._partial = self._unread = b""
         self._port = self._open()
         self._master, self._slave = pty.openpty()
         tty.setraw(self._slave)
@@ -149,7 +148,7 @@ class Wire:
             with self._changed:
                 self.problem = error
                 self._changed.notify_all()
-            self._said("")
+            self._news("")
 
     def _typing(self) -> bytes:
         with contextlib.suppress(BlockingIOError):  # it has flushed what select had seen
@@ -174,19 +173,19 @@ class Wire:
             self._unread = self._unread[os.write(self._master, self._unread) :]
 
     def _from_stick(self, octets: bytes) -> None:
-        self._heard += octets.translate(None, b"\0\x1b")
-        *lines, rest = re.split(rb"[\r\n]+", self._heard)
-        self._heard = rest[-_LINE:]
+        self._partial += octets.translate(None, b"\0\x1b")
+        *lines, rest = re.split(rb"[\r\n]+", self._partial)
+        self._partial = rest[-_LINE:]
         for line in lines:
             if line:
-                self._hear(line.decode("latin-1"))
+                self._take(line.decode("latin-1"))
 
-    def _hear(self, line: str) -> None:
+    def _take(self, line: str) -> None:
         if line == self._asked:
             self._echoed = True
             return
         if not self._asked or _unasked(line, self._asked):
-            self._said(line)
+            self._news(line)
             return
         self._answer.append(line)
         if _FINAL.fullmatch(line):  # kept before libgammu sees its end, and returns, and is asked what passed
@@ -239,8 +238,3 @@ def _unasked(line: str, command: str) -> bool:
     if name and not _FINAL.fullmatch(line):
         return name[0] not in command.upper()
     return line in _CALLS
-
-
-def value(answer: Sequence[str], prefix: str) -> str:
-    """What stands behind `prefix` in an answer, "" when it is not there."""
-    return next((line.removeprefix(prefix).strip() for line in answer if line.startswith(prefix)), "")

@@ -20,10 +20,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from homesim.sms import pdu
-from homesim.stick.at import RADIO, Exchange, Wire, value
+from homesim.stick.at import Exchange, Wire
 from homesim.stick.driver import Memory, Registration, State
 
-PIN = 20.0  # seconds for the SIM to check it
+PIN = RADIO = 20.0  # seconds for the SIM to check its PIN, for the radio to go off or on
 MEMORIES = ("SM", "ME")  # SIM and stick; SR holds reports on what was sent from here, and nothing is
 # TS 27.007 7.2 <stat>: home and roaming, also for SMS only, and without CSFB.
 _HOME, _ROAMING = ("1", "6", "9"), ("5", "7", "10")
@@ -128,6 +128,11 @@ class Plain:
         """<stat> behind <n>."""
         numbers = re.findall(r"\w+", value(self.at(f"AT+{name}?"), f"+{name}:"))
         return numbers[1] if len(numbers) > 1 else ""
+
+
+def value(answer: Sequence[str], prefix: str) -> str:
+    """What stands behind `prefix` in an answer, "" when it is not there."""
+    return next((line.removeprefix(prefix).strip() for line in answer if line.startswith(prefix)), "")
 
 
 def lists(exchanges: Sequence[Exchange]) -> dict[str, dict[int, Content]]:

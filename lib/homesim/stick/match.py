@@ -17,9 +17,11 @@ from pathlib import Path
 
 from homesim.config import Config
 from homesim.stick.usb import VENDORS, Bus, Stick
+from homesim.store import records
 from homesim.store.spool import Spool
 
 STATE = "stick"
+_PLACE, _IDS = re.compile(r"\d+-\d+(\.\d+)*"), re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
 
 
 @dataclass(frozen=True)
@@ -93,18 +95,13 @@ def remember(spool: Spool, bus: Bus, device: Path, stick: Stick | None) -> None:
     else:  # named in health.usb
         now = Kept(stick.place, stick.ids, beside=kept.beside if kept else ())
     if now != kept:
-        fields = {"place": now.place, "ids": now.ids, "also": now.also, "beside": [*now.beside]}
-        spool.set_state(STATE, {key: value for key, value in fields.items() if value})
+        spool.set_state(STATE, {key: value for key, value in records.to(now).items() if value})
 
 
 def recall(spool: Spool) -> Kept | None:
     """What was kept; None when there is nothing or it is damaged."""
-    state = spool.state(STATE)
-    place, ids, beside = str(state.get("place")), str(state.get("ids")), state.get("beside")
-    if re.fullmatch(r"\d+-\d+(\.\d+)*", place) and re.fullmatch(r"[0-9a-f]{4}:[0-9a-f]{4}", ids):
-        others = tuple(map(str, beside)) if isinstance(beside, list) else ()
-        return Kept(place, ids, str(state.get("also", "")), others)
-    return None
+    kept = records.of(Kept, spool.state(STATE))
+    return kept if kept and _PLACE.fullmatch(kept.place) and _IDS.fullmatch(kept.ids) else None
 
 
 def left(spool: Spool, bus: Bus) -> Stick | None:

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from homesim.process import in_child
-from homesim.stick.at import RADIO, Wire, value
-from homesim.stick.commands import Plain
+from homesim.stick.at import Wire
+from homesim.stick.commands import RADIO, Plain, value
 from homesim.stick.driver import Memory, State
 
 ANSWER = 5.0  # seconds: a slow stick takes 1 s an answer

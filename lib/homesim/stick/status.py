@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -15,7 +14,7 @@ from typing import Any
 
 from homesim.errors import HomesimError
 from homesim.process import boottime
-from homesim.stick.driver import State
+from homesim.stick.driver import Memory, State
 from homesim.store import files, records
 
 EVERY = 5.0
@@ -42,7 +41,7 @@ class Seen(State):
     call: int = 0  # seconds since the call that rings now began, 0: none
     hidden: int = 0  # SMS that the stick counts and does not list
     stuck: int = 0  # slots that are not freed, though what is in them was forwarded
-    torn: dict[str, float | None] = field(default_factory=dict)  # poll/remains
+    torn: dict[str, float | None] = field(default_factory=dict)  # poll/slots
     stored: int = 0  # messages taken from it since boot
     spool: dict[str, int] = field(default_factory=dict)  # entries by folder
     error: str = ""  # why the stick does not show its SMS
@@ -51,13 +50,38 @@ class Seen(State):
     telegram: str = ""  # why nothing can be sent
 
 
+class RunFile:
+    """A small fact in the run folder, which outlives a run and not a power cut. A kill keeps it, the card is spared."""
+
+    def __init__(self, run: Path, name: str) -> None:
+        self._path = run / name
+
+    def load(self) -> dict[str, Any]:
+        """{} when there is none, or it is damaged."""
+        try:
+            fields = json.loads(self._path.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return fields if isinstance(fields, dict) else {}
+
+    def save(self, fields: dict[str, Any]) -> None:
+        """Replace it atomically; {} removes it."""
+        try:
+            if fields:
+                files.replace(self._path, json.dumps(fields, indent=1), self._path.with_name(f"{self._path.name}.tmp"))
+            else:
+                self._path.unlink(missing_ok=True)
+        except OSError as error:  # no reason to leave an SMS on the stick
+            log.warning("%s: cannot be written: %s", self._path, error.strerror)
+
+
 class Status:
     """Writes what a run sees. Any thread may add to it."""
 
     def __init__(self, run: Path, modem: str, limit: float) -> None:
         """`limit`: seconds after which the kernel ends this run."""
-        self._path = run / f"{modem}.json"
-        self.calls = Memory(run, modem, "calls")  # what rings and has rung
+        self.calls = RunFile(run, f"{modem}.calls")  # what rings and has rung
+        self._file = _file(run, modem)
         self._lock = Lock()
         self._seen = read(run, modem)
         self._written: tuple[float, object] = (float("-inf"), None)  # when, and with what news
@@ -67,12 +91,9 @@ class Status:
     def seen(self) -> Seen:
         return self._seen
 
-    def answered(self, stored: int, hidden: int) -> None:
-        """The stick has shown its SMS: `stored` more are with us, `hidden` it keeps to itself."""
-        self.set(
-            answered=time.time(), answered_boottime=boottime(), stored=self._seen.stored + stored, hidden=hidden,
-            error="", fault="",
-        )  # fmt: skip
+    def answered(self, memories: dict[str, Memory]) -> None:
+        """The stick has shown its SMS."""
+        self.set(memories=memories, answered=time.time(), answered_boottime=boottime(), error="", fault="")
 
     def failed(self, problem: HomesimError) -> None:
         """The stick does not show its SMS."""
@@ -87,28 +108,9 @@ class Status:
         seen = self._seen
         news = seen.error, seen.telegram, seen.spool
         at, before = self._written
-        if not at_once and news == before and time.monotonic() - at < EVERY:
-            return
-        self._written = (time.monotonic(), news)
-        _write(self._path, seen)
-
-
-class Memory:
-    """What is to outlive a run and not a power cut: NAME.KEY in the run folder. A kill keeps it, the card is spared."""
-
-    def __init__(self, run: Path, modem: str, key: str) -> None:
-        self._path = run / f"{modem}.{key}"
-
-    def load(self) -> dict[str, Any]:
-        """{} when there is none, or it is damaged."""
-        return _read(self._path)
-
-    def save(self, value: dict[str, Any]) -> None:
-        if value:
-            _replace(self._path, value)
-        else:
-            with contextlib.suppress(OSError):
-                self._path.unlink()
+        if at_once or news != before or time.monotonic() - at >= EVERY:
+            self._written = (time.monotonic(), news)
+            _save(self._file, seen)
 
 
 def touch(run: Path, modem: str, *, well: bool) -> None:
@@ -116,34 +118,20 @@ def touch(run: Path, modem: str, *, well: bool) -> None:
 
     Nor, when it has left it `well`, that the stick does not answer: poll gets its time to show its SMS.
     """
-    path = run / f"{modem}.json"
-    if path.exists():
+    file = _file(run, modem)
+    if file.load():
         seen = read(run, modem)
-        _write(path, replace(seen, answered_boottime=boottime()) if well else seen)
-
-
-def _write(path: Path, seen: Seen) -> None:
-    _replace(path, records.to(replace(seen, updated=time.time(), updated_boottime=boottime())))
-
-
-def _replace(path: Path, fields: dict[str, Any]) -> None:
-    try:
-        files.replace(path, json.dumps(fields, indent=1), path.with_name(f"{path.name}.tmp"))
-    except OSError as error:  # no reason to leave an SMS on the stick
-        log.warning("%s: cannot be written: %s", path, error.strerror)
+        _save(file, replace(seen, answered_boottime=boottime()) if well else seen)
 
 
 def read(run: Path, modem: str) -> Seen:
     """What the last run left, without what is damaged."""
-    try:
-        return records.read(Seen, (run / f"{modem}.json").read_bytes()) or Seen()
-    except OSError:
-        return Seen()
+    return records.of(Seen, _file(run, modem).load()) or Seen()
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        fields = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return fields if isinstance(fields, dict) else {}
+def _file(run: Path, modem: str) -> RunFile:
+    return RunFile(run, f"{modem}.json")
+
+
+def _save(file: RunFile, seen: Seen) -> None:
+    file.save(records.to(replace(seen, updated=time.time(), updated_boottime=boottime())))
