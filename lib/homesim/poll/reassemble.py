@@ -37,9 +37,7 @@ class Joining:
         self._unread: list[str] | None = None  # names, the newest last; None: not listed yet
         self._excess: list[str] = []  # names of parts to let go, the oldest last
         self._parts: dict[Key, dict[str, Part]] = {}  # what has been read, by name
-        self._keys: dict[str, Key] = {}  # the same, the other way round
         self._due: dict[Key, float] = {}  # time.time() when there is something to do about a key
-        self._marked: set[str] = set()  # names of parts that need nothing more: a run was killed before it removed them
 
     def behind(self) -> bool:
         """Whether there is something to do now."""
@@ -55,59 +53,58 @@ class Joining:
     def step(self) -> bool:
         """Do what there is to do, for a slice of time. True when there is something new to send."""
         with self._lock:
-            until = time.monotonic() + SLICE
+            until, before = time.monotonic() + SLICE, self._spool.puts
             if self._unread is None:
                 self._begin()
-            made = False
             for work in (self._read, self._look, self._let_go):
-                while time.monotonic() < until and (done := work()) is not None:
-                    made |= done
-            return made
+                while time.monotonic() < until and work():
+                    pass
+            return self._spool.puts != before
 
     def _begin(self) -> None:
         telling = self._spool.load(dict[str, tuple[str, ...]], "telling") or {}
         for name, parts in telling.items():  # a run was killed while it told them
             if self._spool.known(name):
-                self._set_told([part for part in map(self._load, parts) if part])
+                self._set_told([part for part in map(self._part, parts) if part])
         self._spool.save("telling", None)
         names = self._spool.names("parts")
         self._unread, self._excess = names[-MOST:], names[:-MOST][::-1]
 
-    def _read(self) -> bool | None:
+    def _read(self) -> bool:
         """Some of what is not read yet. A message that is whole with it does not wait for the others."""
-        if not self._unread:
-            return None
-        names = [self._unread.pop() for _ in range(min(BATCH, len(self._unread)))]
-        keys = dict.fromkeys(self._take_up(part) for part in map(self._load, names) if part)
-        return True in [self._join(key, None) for key in keys if _may_be_whole(self._parts[key].values())]
+        for key in dict.fromkeys(map(self._take_up, self._load(self._unread or []))):
+            if _may_be_whole(self._parts[key].values()):
+                self._join(key, None)
+        return bool(self._unread)
 
-    def _look(self) -> bool | None:
+    def _look(self) -> bool:
         """Some of the keys of which a part has come, or that are due."""
-        if not (keys := list(islice(self._overdue(), BATCH))):
-            return None
         untold: list[Sequence[Part]] = []
-        made = True in [self._join(key, untold) for key in keys]
-        made |= self._tell(untold)
-        for name in sorted(self._keys)[:-MOST]:
-            self._pass_over(name)
-        return made
+        keys = list(islice(self._overdue(), BATCH))
+        for key in keys:
+            self._join(key, untold)
+        self._tell(untold)
+        self._limit((part for parts in self._parts.values() for part in parts.values()), MOST)
+        return bool(keys)
 
-    def _let_go(self) -> bool | None:
+    def _let_go(self) -> bool:
         """Some of those that are too many."""
-        if not self._excess:
-            return None
-        names = [self._excess.pop() for _ in range(min(BATCH, len(self._excess)))]
-        parts = [part for part in map(self._load, names) if part]
-        untold = [part for part in parts if not (part.told or self._spool.sent(part.name))]
-        made = self._tell([group.parts for group in gather(untold)])
-        self._settle(parts)
-        return made
+        if parts := self._load(self._excess):
+            untold = [part for part in parts if not (part.told or self._spool.sent(part.name))]
+            self._tell([group.parts for group in gather(untold)])
+            self._settle(parts)
+        return bool(self._excess)
 
     def _overdue(self) -> Iterator[Key]:
         now = time.time()
         return (key for key, due in self._due.items() if due <= now)
 
-    def _load(self, name: str) -> Part | None:
+    def _load(self, names: list[str]) -> list[Part]:
+        """The parts with the last of these names, which are taken off the list."""
+        last = [names.pop() for _ in range(min(BATCH, len(names)))]
+        return [part for part in map(self._part, last) if part]
+
+    def _part(self, name: str) -> Part | None:
         entry = self._spool.read("parts", name)
         return entry.part() if entry else None
 
@@ -115,40 +112,38 @@ class Joining:
         if part.received > time.time():  # the clock was set back: its time would come as much too late
             part = replace(part, received=time.time())
             self._put(part)
-        if self._spool.sent(part.name):
-            self._marked.add(part.name)
         self._parts.setdefault(part.key, {})[part.name] = part
-        self._keys[part.name] = part.key
         self._due[part.key] = 0.0
         return part.key
 
-    def _forget(self, name: str) -> None:
-        if key := self._keys.pop(name, None):
-            del self._parts[key][name]
-            if not self._parts[key]:
-                del self._parts[key], self._due[key]
+    def _forget(self, part: Part) -> None:
+        parts = self._parts.get(part.key, {})
+        if parts.pop(part.name, None) and not parts:
+            del self._parts[part.key], self._due[part.key]
 
-    def _pass_over(self, name: str) -> None:
-        self._forget(name)
-        self._excess.insert(0, name)
+    def _limit(self, parts: Iterable[Part], most: int) -> None:
+        """The oldest are to be let go where there are more."""
+        for part in sorted(parts, key=lambda part: part.name)[:-most]:
+            self._forget(part)
+            self._excess.insert(0, part.name)
 
-    def _join(self, key: Key, untold: list[Sequence[Part]] | None) -> bool:
-        """Make messages of what is whole. True when there is one.
+    def _join(self, key: Key, untold: list[Sequence[Part]] | None) -> None:
+        """Make messages of what is whole.
 
         `untold` gets what has waited for the rest; None: the rest may be there and not read yet.
         """
-        made, now, next_due = False, time.time(), [float("inf")]
+        now, next_due = time.time(), [float("inf")]
         for group in gather(self._parts[key].values()):
             due = _due(group, self._wait)
             if group.complete and (group.certain or due <= now or self._spool.known(_name(group.parts))):
-                made |= self._whole(group)
+                self._whole(group)
                 if due <= now or not group.copies:
                     self._settle([*group.parts, *group.copies])
                     continue
             elif untold is None:
                 due = 0.0
-            elif marked := [part for part in group.parts if part.name in self._marked]:
-                self._settle(marked)
+            elif marked := [part for part in group.parts if self._spool.sent(part.name)]:  # a run was killed
+                self._settle(marked)  # before it removed them
                 due = 0.0
             elif due <= now and not all(part.told for part in group.parts):
                 untold.append(group.parts)
@@ -157,23 +152,19 @@ class Joining:
                 self._settle(group.parts)
                 continue
             next_due.append(due)
-        for name in sorted(self._parts.get(key, ()))[:-MOST_OF_KEY]:
-            self._pass_over(name)
+        self._limit(self._parts.get(key, {}).values(), MOST_OF_KEY)
         if key in self._parts:
             self._due[key] = min(next_due)
-        return made
 
-    def _whole(self, group: Group) -> bool:
-        if self._spool.known(name := _name(group.parts)):
-            return False
-        told = any(part.told for part in group.parts)
-        self._spool.put("new", Entry(name, _pdus(group.parts), received=time.time(), told=told))
-        return True
+    def _whole(self, group: Group) -> None:
+        if not self._spool.known(name := _name(group.parts)):
+            told = any(part.told for part in group.parts)
+            self._spool.put("new", Entry(name, _pdus(group.parts), received=time.time(), told=told))
 
-    def _tell(self, groups: Sequence[Sequence[Part]]) -> bool:
+    def _tell(self, groups: Sequence[Sequence[Part]]) -> None:
         """Forward what has not been told yet. The parts stay, for the day when the rest comes."""
         if not groups:
-            return False
+            return
         fresh = {f"{_name(new)}-incomplete": (new, told) for new, told in map(_untold, groups)}
         self._spool.save("telling", {name: tuple(part.name for part in new) for name, (new, _) in fresh.items()})
         for name, (new, told) in fresh.items():
@@ -181,13 +172,12 @@ class Joining:
                 self._spool.put("new", Entry(name, _pdus(new), received=time.time(), told=told))
             self._set_told(new)
         self._spool.save("telling", None)
-        return True
 
     def _set_told(self, parts: Iterable[Part]) -> None:
         for part in parts:
             told = replace(part, told=True)
             self._put(told)
-            if part.name in self._keys:
+            if part.name in self._parts.get(part.key, ()):
                 self._parts[part.key][part.name] = told
 
     def _put(self, part: Part) -> None:
@@ -197,7 +187,7 @@ class Joining:
         """They need nothing more: all are marked before the first is removed."""
         self._spool.done(*[part.name for part in parts], folder="parts")
         for part in parts:
-            self._forget(part.name)
+            self._forget(part)
 
 
 def _due(group: Group, wait: float) -> float:
