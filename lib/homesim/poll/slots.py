@@ -24,7 +24,6 @@ from homesim.stick.driver import Slot
 from homesim.store.spool import Spool
 
 PASSING = 60.0  # seconds: a dozen looks, and the next run too
-_Standing = tuple[str, str]  # digest, name
 
 
 class Slots:
@@ -33,11 +32,8 @@ class Slots:
     def __init__(self, spool: Spool, torn: Mapping[str, float | None]) -> None:
         self.torn = dict(torn)
         self._spool = spool
-        self._named = dict[str, _Standing]()
-        for place, standing in spool.state("slots").items():
-            match standing:
-                case [str() as digest, str() as name]:
-                    self._named[place] = (digest, name)
+        named = spool.load(dict[str, tuple[str, ...]], "slots") or {}
+        self._named = {place: (what[0], what[1]) for place, what in named.items() if len(what) == 2}  # digest, name
 
     def look(self, found: Sequence[Slot], memories: Container[str]) -> Sequence[Slot]:
         """Given all that stands in these memories: what is new gets a name, what has left its slot is forgotten.
@@ -73,9 +69,9 @@ class Slots:
         """What comes into its slot next is another one."""
         self._keep({place: kept for place, kept in self._named.items() if place != one.place})
 
-    def _keep(self, named: dict[str, _Standing]) -> None:
+    def _keep(self, named: dict[str, tuple[str, str]]) -> None:
         if named != self._named:
-            self._spool.set_state("slots", dict(named))
+            self._spool.save("slots", named)
             self._named = named
 
 

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from homesim.config import Config
 from homesim.stick.usb import VENDORS, Bus, Stick
-from homesim.store import records
 from homesim.store.spool import Spool
 
 STATE = "stick"
@@ -95,12 +94,12 @@ def remember(spool: Spool, bus: Bus, device: Path, stick: Stick | None) -> None:
     else:  # named in health.usb
         now = Kept(stick.place, stick.ids, beside=kept.beside if kept else ())
     if now != kept:
-        spool.set_state(STATE, {key: value for key, value in records.to(now).items() if value})
+        spool.save(STATE, now)
 
 
 def recall(spool: Spool) -> Kept | None:
     """What was kept; None when there is nothing or it is damaged."""
-    kept = records.of(Kept, spool.state(STATE))
+    kept = spool.load(Kept, STATE)
     return kept if kept and _PLACE.fullmatch(kept.place) and _IDS.fullmatch(kept.ids) else None
 
 

@@ -11,6 +11,7 @@ no outcome and leaves one more try, so that a power cut does not lock us out; tw
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from homesim.config import Modem as Settings
 from homesim.errors import ConfigError, TryAgain
@@ -29,7 +30,7 @@ def unlock(stick: Plain, sim: str, settings: Settings, spool: Spool | None) -> N
     """
     if sim == "READY":
         if spool:
-            spool.set_state(STATE, {})
+            spool.save(STATE, None)
     elif sim == "SIM PIN" and spool:
         _enter(stick, settings, spool)
     elif sim == "SIM PUK":
@@ -60,20 +61,24 @@ def _enter(stick: Plain, settings: Settings, spool: Spool) -> None:
             f"there, correct {key}",
             fault="pin",
         )
-    pin, before = _hash(settings), spool.state(STATE)
-    spool.set_state(STATE, before | {pin: _tries(spool, pin) + 1})
+    pin, before = _hash(settings), _tried(spool)
+    spool.save(STATE, before | {pin: _tries(spool, pin) + 1})
     if (taken := stick.enter_pin(settings.pin)) is None:
         raise TryAgain(settings.device, "the SIM takes no PIN now", fault="pin")
     if not taken:
-        spool.set_state(STATE, before | {pin: TRIES})
+        spool.save(STATE, before | {pin: TRIES})
         raise ConfigError(settings.device, f"the SIM refuses its PIN; correct {key}", fault="wrong-pin")
-    spool.set_state(STATE, {})
+    spool.save(STATE, None)
 
 
 def _hash(settings: Settings) -> str:
     return hashlib.sha256(f"{settings.name} {settings.pin}".encode()).hexdigest()
 
 
+def _tried(spool: Spool) -> dict[str, Any]:
+    return spool.load(dict, STATE) or {}
+
+
 def _tries(spool: Spool, pin: str) -> int:
-    tries = spool.state(STATE).get(pin, 0)
+    tries = _tried(spool).get(pin, 0)
     return tries if isinstance(tries, int) else TRIES

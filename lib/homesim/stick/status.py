@@ -59,10 +59,9 @@ class RunFile:
     def load(self) -> dict[str, Any]:
         """{} when there is none, or it is damaged."""
         try:
-            fields = json.loads(self._path.read_bytes())
-        except (OSError, ValueError, RecursionError):
+            return records.read(dict, self._path.read_bytes()) or {}
+        except OSError:
             return {}
-        return fields if isinstance(fields, dict) else {}
 
     def save(self, fields: dict[str, Any]) -> None:
         """Replace it atomically; {} removes it."""
