@@ -246,7 +246,7 @@ class TestLingering:
         "line", [b"^LTERSRP:-90,-10", b"^CEND:1,0,104,16", b"\x00\x00", b'^SMMEMFULL:"SM"', b"+CGEV: x"]
     )
     def test_lines_that_libgammu_does_not_know_stall_nothing(self, rig: Rig, line: bytes) -> None:
-        """Each of them costs libgammu's next call 20 to 200 s (facts: gotcha 15)."""
+        """Each of them costs libgammu's next call 20 to 200 s."""
         with rig.lingering():
             for number in range(3):
                 rig.stick.say(line)

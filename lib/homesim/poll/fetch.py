@@ -65,17 +65,16 @@ class Intake:
         if not all(arrived):  # stored by a run that may have been killed before it was durable
             self._spool.sync()
         self.join()
-        whole = {one for one in found if one.whole}
-        kept = set(whole)
-        for one in found:
-            if one.whole and self._tries[one] < TRIES:
-                if self._delete(driver, one):
-                    kept.discard(one)
+        freed = False
+        whole = [one for one in found if one.whole]
+        for one in whole:
+            if self._tries[one] < TRIES:
+                freed |= self._delete(driver, one)
                 if hurry.is_set():
                     return True
-        if kept == whole:  # else the next list shows whether that was true
-            self._status.set(stuck=self._slots.stuck + len(kept - self._fresh))
-        return kept != whole
+        if not freed:  # else the next list shows whether that was true
+            self._status.set(stuck=self._slots.stuck + sum(one not in self._fresh for one in whole))
+        return freed
 
     def join(self) -> bool:
         """Work on the parts that wait, if there is anything to do, for an instant. True when that was not all."""
