@@ -144,7 +144,7 @@ def load(path: Path) -> Config:
     """Read the configuration. Raise ConfigError when the file is not there, not private, not right, or the example."""
     settings = parse(_private(path), path)
     if settings.telegram.token == EXAMPLE:  # cron starts us before homesim-setup: no SMS and no alert is for this chat
-        raise ConfigError(path, "is the example as it came; run sudo homesim-setup")
+        raise ConfigError(path, "is the example as it came; run sudo homesim-setup", fault="example")
     return settings
 
 
@@ -191,13 +191,15 @@ def _private(path: Path) -> str:
         mode = path.stat().st_mode
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(path, "no such file; run sudo homesim-setup, or copy config.toml.example there") from None
+        why = "no such file; run sudo homesim-setup, or copy config.toml.example there"
+        raise ConfigError(path, why, fault="no-configuration") from None
     except PermissionError:
-        raise ConfigError(path, "permission denied; run it as root") from None
+        raise ConfigError(path, "permission denied; run it as root", fault="not-root") from None
     except (OSError, ValueError) as error:
         raise ConfigError(path, f"cannot be read: {getattr(error, 'strerror', None) or 'not a text file'}") from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigError(path, f"others can read it, and it holds secrets; run chmod 600 {path}")
+        why = f"others can read it, and it holds secrets; run chmod 600 {path}"
+        raise ConfigError(path, why, fault="open-configuration")
     return text
 
 

@@ -29,6 +29,11 @@ class HomesimError(Exception):
     def __str__(self) -> str:
         return "{}: {}".format(*self.args)
 
+    @property
+    def reason(self) -> str:
+        """Why, without the thing."""
+        return str(self.args[1])
+
     def lines(self) -> Sequence[str]:
         """What to print, a line each."""
         return [str(self)]

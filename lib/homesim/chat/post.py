@@ -45,5 +45,6 @@ class Answer:
 
     outcome: Outcome
     reason: str = ""
+    fault: str = ""  # its key in health/faults
     retry_after: float = 0.0  # seconds
     chat_id: int = 0  # where the chat went

@@ -34,6 +34,7 @@ _CHAT_REFUSED = (
     "need administrator rights",
 )  # fmt: skip
 
+_FAULTS = {401: "token", 403: "chat", 404: "token", 407: "proxy", 409: "other-reader", 421: "token"}
 _CURES = {
     401: "Telegram does not know the token; set telegram.token to what BotFather gives",
     403: "the bot may not write to the chat; open the chat, press Start, or unblock the bot",
@@ -71,7 +72,7 @@ class Bot:
         if answer.outcome is Outcome.SENT:
             return result
         later = answer.outcome in (Outcome.AWAY, Outcome.TRANSIENT, Outcome.AMBIGUOUS)
-        raise (TryAgain if later else ConfigError)("Telegram", answer.reason)
+        raise (TryAgain if later else ConfigError)("Telegram", answer.reason, fault=answer.fault)
 
     def _connect(self) -> requests.Session:
         session = requests.Session()
@@ -100,7 +101,7 @@ class Bot:
             found = done.get(timeout=2 * CONNECT + read)
         except queue.Empty:
             self._session = self._connect()
-            return Answer(Outcome.AMBIGUOUS, "the answer came to no end"), None
+            return Answer(Outcome.AMBIGUOUS, "the answer came to no end", "telegram"), None
         if isinstance(found, Exception):
             raise found
         answer, result = found
@@ -164,26 +165,27 @@ def _answered(status: int, body: dict[str, Any]) -> Answer:
     parameters = parameters if isinstance(parameters, dict) else {}
     description = str(body.get("description", ""))
     reason = f"HTTP {status} {description}".strip()
+    fault = _FAULTS.get(status, "telegram")
     if status == 200:
         sent = body.get("ok") is True
-        return Answer(Outcome.SENT) if sent else Answer(Outcome.AMBIGUOUS, "the answer is not Telegram's")
+        return Answer(Outcome.SENT) if sent else Answer(Outcome.AMBIGUOUS, "the answer is not Telegram's", "portal")
     if status == 429:
         wait = parameters.get("retry_after")
-        return Answer(Outcome.AWAY, reason, retry_after=wait if isinstance(wait, int | float) else 5)
+        return Answer(Outcome.AWAY, reason, fault, retry_after=wait if isinstance(wait, int | float) else 5)
     if status == 407:
-        return Answer(Outcome.CONFIG, _CURES[407])
+        return Answer(Outcome.CONFIG, _CURES[407], fault)
     if status in (500, 504):
-        return Answer(Outcome.AMBIGUOUS, reason)
+        return Answer(Outcome.AMBIGUOUS, reason, fault)
     if status < 500 and not _own(body):
         login = ": redirected, is there a login page in between?" if 300 <= status < 400 else ""
-        return Answer(Outcome.TRANSIENT, f"the answer is not Telegram's: HTTP {status}{login}")
+        return Answer(Outcome.TRANSIENT, f"the answer is not Telegram's: HTTP {status}{login}", "portal")
     if isinstance(chat := parameters.get("migrate_to_chat_id"), int):
-        return Answer(Outcome.MIGRATED, reason, chat_id=chat)
+        return Answer(Outcome.MIGRATED, reason, "chat", chat_id=chat)
     if status in _CURES:
-        return Answer(Outcome.CONFIG, f"{reason}: {_CURES[status]}")
+        return Answer(Outcome.CONFIG, f"{reason}: {_CURES[status]}", fault)
     if status in (400, 413):
         return _bad_request(reason, description.lower())
-    return Answer(Outcome.TRANSIENT, reason)
+    return Answer(Outcome.TRANSIENT, reason, fault)
 
 
 def _own(body: dict[str, Any]) -> bool:
@@ -194,30 +196,30 @@ def _own(body: dict[str, Any]) -> bool:
 
 def _bad_request(reason: str, description: str) -> Answer:
     if "message thread not found" in description:
-        return Answer(Outcome.NO_TOPIC, reason)
+        return Answer(Outcome.NO_TOPIC, reason, "topic")
     if any(words in description for words in _CHAT_REFUSED):
-        return Answer(Outcome.CONFIG, f"{reason}: check telegram.chat_id, and that the bot may write there")
-    return Answer(Outcome.REFUSED, reason)
+        return Answer(Outcome.CONFIG, f"{reason}: check telegram.chat_id, and that the bot may write there", "chat")
+    return Answer(Outcome.REFUSED, reason, "chat")
 
 
 def _failed(error: Exception) -> Answer:
     """What a failure without an answer means; the text of the exception holds the token and stays here."""
     if isinstance(error, exceptions.ProxyError) and " 407 " in str(error):
-        return Answer(Outcome.CONFIG, _CURES[407])
+        return Answer(Outcome.CONFIG, _CURES[407], "proxy")
     if isinstance(error, exceptions.InvalidSchema):
-        return Answer(Outcome.CONFIG, "telegram.proxy is a SOCKS proxy; run apt-get install python3-socks")
+        return Answer(Outcome.CONFIG, "telegram.proxy is a SOCKS proxy; run apt-get install python3-socks", "socks")
     if isinstance(error, exceptions.InvalidURL | exceptions.InvalidProxyURL | LocationParseError):
-        return Answer(Outcome.CONFIG, "telegram.api_url or telegram.proxy is not a usable address")
+        return Answer(Outcome.CONFIG, "telegram.api_url or telegram.proxy is not a usable address", "unreachable")
     if isinstance(error, exceptions.ProxyError):
-        return Answer(Outcome.AWAY, "the proxy does not answer")
+        return Answer(Outcome.AWAY, "the proxy does not answer", "proxy")
     if isinstance(error, exceptions.ConnectTimeout):
-        return Answer(Outcome.AWAY, "no connection: it timed out")
+        return Answer(Outcome.AWAY, "no connection: it timed out", "unreachable")
     cause = getattr(error.args[0], "reason", None) if error.args else None
     if isinstance(error, exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(cause):
-        return Answer(Outcome.AWAY, "its TLS certificate is not valid; is the clock right?")
+        return Answer(Outcome.AWAY, "its TLS certificate is not valid; is the clock right?", "certificate")
     if isinstance(cause, NewConnectionError):
-        return Answer(Outcome.AWAY, "no connection; is the network up?")
-    return Answer(Outcome.AMBIGUOUS, "the answer never came")
+        return Answer(Outcome.AWAY, "no connection; is the network up?", "unreachable")
+    return Answer(Outcome.AMBIGUOUS, "the answer never came", "telegram")
 
 
 def _force_ipv4() -> None:

@@ -47,7 +47,7 @@ class Updates:
         try:
             found = self._bot.ask("getUpdates", wait=wait, **given)
         except TryAgain as error:
-            if "HTTP 409 " in str(error):  # a webhook, or another getUpdates
+            if error.fault == "other-reader":  # HTTP 409: a webhook, or another getUpdates
                 raise ConfigError(error, "another program reads this bot's messages; get homesim its own bot") from None
             raise
         if not isinstance(found, list):

@@ -86,17 +86,10 @@ def _patient(host: Host, file: Path) -> tuple[_Patient, Finding]:
         found = config.load(file)
         return _Patient(host, found, list(found.modems.values()), found.paths), good("configuration", name)
     except ConfigError as error:
-        problem = "; ".join(text.removeprefix(f"{file}: ") for text in error.lines())
-    if "permission denied" in problem:
-        finding = unseen("configuration", f"{name}: {problem}")
-    elif "no such file" in problem:
-        finding = bad("no-configuration", file=name)
-    elif "the example as it came" in problem:
-        finding = bad("example", file=name)
-    elif "others can read it" in problem:
-        finding = bad("open-configuration", file=name)
-    else:
-        finding = bad("wrong-configuration", file=name, problem=problem)
+        fault, problem = error.fault or "wrong-configuration", error.reason
+    finding = unseen("configuration", f"{name}: {problem}")
+    if fault != "not-root":
+        finding = bad(fault, file=name, problem=problem)
     modem = Modem("home", str(host.path("/dev/sms")), "dku2at", "at", None, None, "ignore")
     paths = Paths(*(host.path(path) for path in ("/var/lib/homesim", "/run/homesim", "/sys")))
     return _Patient(host, None, [modem], paths), finding

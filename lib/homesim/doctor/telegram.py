@@ -20,17 +20,6 @@ CONNECT = 5.0  # seconds, as telegram.py has it
 PORTS = {"http": 80, "https": 443}
 FAMILIES = {"IPv4": socket.AF_INET, "IPv6": socket.AF_INET6}
 
-# What telegram.py says of a failure, and the trouble that it is.
-_TROUBLES = (
-    ("python3-socks", "socks"),
-    ("proxy", "proxy"),
-    ("certificate", "certificate"),
-    ("redirected", "portal"),
-    ("not Telegram's", "portal"),
-    ("not a usable address", "unreachable"),
-    ("no connection", "unreachable"),
-)
-
 
 def connection(telegram: Telegram) -> Iterator[Finding]:
     """The first host on the way, the proxy if there is one, by each kind of address."""
@@ -68,40 +57,34 @@ def _connect(host: str, port: int, family: int) -> str:
 
 def bot(telegram: Telegram) -> Iterator[Finding]:
     """getMe."""
-    reason = _refused(telegram, "getMe")
-    if not reason:
-        yield good("Telegram", "it knows the token")
-    elif reason.startswith(("HTTP 401", "HTTP 404", "HTTP 421")):
-        yield bad("token")
+    if error := _refused(telegram, "getMe"):
+        yield bad(error.fault, reason=error.reason, host=urlsplit(telegram.api_url).hostname)
     else:
-        trouble = next((trouble for words, trouble in _TROUBLES if words in reason), "telegram")
-        yield bad(trouble, reason=reason, host=urlsplit(telegram.api_url).hostname)
+        yield good("Telegram", "it knows the token")
 
 
 def chat(telegram: Telegram, modem: Modem, state: Path) -> Iterator[Finding]:
     """getChat, then sendChatAction: "is typing" needs the same right as a message, and leaves nothing."""
     chat_id, topic_id = telegram.chat(modem)
     where: dict[str, Any] = {"chat_id": current(Spool(state / modem.name, read_only=True), chat_id)}
-    if reason := _refused(telegram, "getChat", **where):
-        yield bad("chat" if reason.startswith("HTTP 4") else "telegram", reason=reason)
+    if error := _refused(telegram, "getChat", **where):
+        yield bad(error.fault, reason=error.reason, host=urlsplit(telegram.api_url).hostname)
         return
     if topic_id is not None:
         where["message_thread_id"] = topic_id
-    reason = _refused(telegram, "sendChatAction", action="typing", **where)
-    if not reason:
-        yield good("chat", "the bot may write there")
-    elif "message thread not found" in reason:
-        yield bad("topic")
+    if error := _refused(telegram, "sendChatAction", action="typing", **where):
+        fault = "write" if error.fault == "chat" else error.fault
+        yield bad(fault, reason=error.reason, host=urlsplit(telegram.api_url).hostname)
     else:
-        yield bad("write" if reason.startswith("HTTP 4") else "telegram", reason=reason)
+        yield good("chat", "the bot may write there")
 
 
-def _refused(telegram: Telegram, method: str, **parameters: Any) -> str:
-    """Why Telegram does not do it, "" when it does."""
+def _refused(telegram: Telegram, method: str, **parameters: Any) -> HomesimError | None:
+    """Why Telegram does not do it, None when it does."""
     from homesim.chat.telegram import Bot  # doctor must start without requests, to say that it is missing
 
     try:
         Bot(telegram).ask(method, **parameters)
     except HomesimError as error:
-        return str(error).removeprefix("Telegram: ")
-    return ""
+        return error
+    return None
