@@ -17,7 +17,7 @@ EVERY = 5  # minutes from one check to the next
 def table() -> str:
     """In Markdown, a row for each of CASES."""
     from health.test_health import CASES
-    from homesim.health.diagnosis import FAULTS
+    from homesim.health.faults import FAULTS
 
     lines = ["| fault | health says | it does | healthy again |", "|---|---|---|---|"]
     for case in CASES:

@@ -17,7 +17,7 @@ import pytest
 from clinic import PLACE, Clinic
 from emulators.stick.stick import Registration, Sim, Trouble
 from emulators.sysfs.tree import HILINK, STORAGE, Cure
-from homesim.health.diagnosis import FAULTS
+from homesim.health.faults import FAULTS
 
 Do = Callable[[Clinic], object]
 

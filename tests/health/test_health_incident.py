@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from homesim.health import incident
-from homesim.health.diagnosis import FAULTS, Evidence, Fault, diagnose
+from homesim.health.diagnosis import diagnose
+from homesim.health.evidence import Evidence
+from homesim.health.faults import FAULTS, Fault
 from homesim.health.incident import DAY, Incident
 from homesim.process import boottime
 from homesim.stick import status
@@ -216,7 +218,7 @@ def faults_of(fields: dict[str, Any], now: float = 5000.0) -> list[str]:
     seen = Evidence(device="/dev/sms", stick=Stick("1-1.2", "12d1:155e"), status=status, boottime=now)
     findings = diagnose(seen)
     assert all(0 <= finding.age <= now for finding in findings)
-    return [finding.fault.kind for finding in findings if finding.fault]
+    return [finding.fault.key for finding in findings if finding.fault and finding.fault.what]
 
 
 JUNK = [None, True, -1, 10**300, -(10**300), 1e308, float("nan"), float("inf"), "", "x", [], [5], {}, {"x": 5}]

@@ -21,7 +21,7 @@ from emulators.sysfs.tree import HILINK, SERIAL, STORAGE, Cure
 from health.test_health import pulled_out
 from health.test_health_ping import SECRET, Switch, switch
 from homesim.chat.render import OURS
-from homesim.health.diagnosis import FAULTS
+from homesim.health.faults import FAULTS
 from homesim.health.recovery import STEPS
 from homesim.process import ModemLock, boottime
 from patience import PATIENCE
@@ -97,8 +97,8 @@ class TestOptions:
         code, lines = on_terminal(clinic)
         assert code == 0
         assert [line.split(": ")[1] for line in lines] == [
-            "USB", "port", "answer", "SIM", "network", "call", "storage", "power", "Telegram"]  # fmt: skip
-        assert "home: USB: 12d1:155e at 1-1.2, serial" in lines
+            "stick", "port", "answer", "SIM", "network", "call", "memory", "power", "spool"]  # fmt: skip
+        assert lines[0].startswith("home: stick: 12d1:155e at USB 1-1.2, serial: tty")
         assert "home: network: Telekom.de, registered at home, signal good (61 %)" in lines
 
     @pytest.mark.slow
@@ -416,7 +416,7 @@ class TestSwitch:
         if hangs:
             switch.status = 500
         assert clinic.health() == 75
-        assert switch.told[1] == (f"/{SECRET}/fail", "power: the voltage is too low")
+        assert switch.told[1] == (f"/{SECRET}/fail", "power: the Pi gets too low a voltage now")
         clinic.tree.under_voltage(False)
         assert clinic.health() == 0
 

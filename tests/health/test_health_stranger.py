@@ -15,7 +15,7 @@ from emulators.stick.stick import Stick
 from emulators.sysfs.tree import HILINK, SERIAL, STORAGE
 from health.test_health import pulled_out
 from health.test_health_runs import change, check, seen, silent
-from homesim.health.diagnosis import FAULTS
+from homesim.health.faults import FAULTS
 from homesim.health.recovery import STEPS
 from patience import PATIENCE
 

@@ -19,7 +19,7 @@ from emulators.stick.stick import Cure, Sim, Stick
 from health.test_health import pulled_out, put_in
 from health.test_health_runs import check, seen, silent
 from homesim.health import alert
-from homesim.health.diagnosis import FAULTS
+from homesim.health.faults import FAULTS
 from homesim.health.incident import DAY, HOLD
 from homesim.health.recovery import STEPS
 from homesim.process import boottime
@@ -167,7 +167,7 @@ class TestDoctor:
             clinic.configure(health="alert_after = 1")
             reset_in_vain(clinic)
             found = first_bad(system.findings())
-            assert (found["trouble"], found["cure"].startswith(HAND)) == ("still-silent", True)
+            assert (found["trouble"], found["cure"].startswith(HAND)) == ("silent", True)
 
 
 class TestSim:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from homesim.doctor.troubles import TROUBLES
+from homesim.health.faults import FAULTS
 from patience import PATIENCE
 from rig import ROOT, Rig
 
@@ -83,8 +83,9 @@ def _anchors(page: str) -> list[str]:
 
 
 def test_the_troubles_are_doctor_s() -> None:
-    """The table between the marks is TROUBLES, {names} in capitals. To renew it, take what this shows."""
-    rows = [["at", "what is wrong", "cure"], ["---"] * 3, *TROUBLES.values()]
+    """The table between the marks is FAULTS, {names} in capitals. To renew it, take what this shows."""
+    rows = [["at", "what is wrong", "cure"], ["---"] * 3]
+    rows += [[fault.station, fault.cause, fault.cure] for fault in FAULTS.values()]
     rows = [[cell.replace("|", "\\|") for cell in row] for row in rows]
     table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
     table = re.sub(r"\{(\w+)\}", lambda name: name[1].upper(), table)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """homesim-doctor: goes along the path of an SMS and names what holds it up, with the cure.
 
-It looks, and changes nothing: no setting of the stick but the form of its errors, no file, no message in the chat.
-What it prints may be pasted anywhere: token, chat, numbers and SMS are never in it.
+It is health's diagnosis with the cures, asked of the stick itself, and what only a person asks. It looks, and changes
+nothing: no setting of the stick but the form of its errors, no file, no message in the chat. What it prints may be
+pasted anywhere: token, chat, numbers and SMS are never in it.
 """
 
 from __future__ import annotations
@@ -12,23 +13,33 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
 from homesim import __version__, config, program
-from homesim.config import Config, Modem, Paths
+from homesim.config import Config, Modem
 from homesim.doctor import cron, stick, system, telegram, usb
 from homesim.doctor.host import Host
-from homesim.doctor.troubles import Finding, bad, good, unseen
 from homesim.errors import EXIT_OK, EXIT_TRY_AGAIN, ConfigError
+from homesim.health import diagnosis, incident
+from homesim.health.diagnosis import ago
+from homesim.health.evidence import Evidence
+from homesim.health.faults import Finding, bad, good, unseen
 from homesim.program import tell
-from homesim.stick.usb import Bus
+from homesim.store.spool import Spool
 
 NAME = "homesim-doctor"
 _MARKS = {True: "✓", False: "✗", None: "?"}
 _COLOURS = {True: "\033[32m", False: "\033[31m", None: "\033[33m"}
+# What is looked at where there is no configuration: all by default, on the system below {0}.
+_DEFAULT = """
+telegram = {{token = "1:AAAAAAAAAAAAAAAAAAAAAAAAA", chat_id = 1}}
+modem.home.device = "{0}/dev/sms"
+paths = {{state = "{0}/var/lib/homesim", run = "{0}/run/homesim", sysfs = "{0}/sys"}}
+"""
 
 
 def main(argv: Sequence[str] | None = None, root: Path = Path("/")) -> NoReturn:
@@ -38,18 +49,15 @@ def main(argv: Sequence[str] | None = None, root: Path = Path("/")) -> NoReturn:
 
 def doctor(argv: Sequence[str] | None, host: Host) -> int:
     arguments = _arguments(argv, host)
-    patient, configured = _patient(host, arguments.config)
-    if patient.config:
-        names = config.chosen(patient.config, arguments.modem, arguments.config)
-        patient = replace(patient, modems=[modem for modem in patient.modems if modem.name in names])
+    patient = _patient(host, arguments.config, arguments.modem)
     found = []
-    for finding in _hidden(_findings(patient, configured), patient):
+    for finding in _without_secrets(_findings(patient), patient):
         found.append(finding)
         if not arguments.json:
             _show(finding, several=len(patient.modems) > 1)
     wrong = any(finding.ok is False for finding in found)
     if arguments.json:
-        report = {"version": __version__, "ok": not wrong, "findings": [asdict(f) for f in found]}
+        report = {"version": __version__, "ok": not wrong, "findings": [_plain(finding) for finding in found]}
         tell(*json.dumps(report, indent=1).splitlines())
     return EXIT_TRY_AGAIN if wrong else EXIT_OK
 
@@ -71,79 +79,91 @@ def _arguments(argv: Sequence[str] | None, host: Host) -> argparse.Namespace:
 
 @dataclass(frozen=True)
 class _Patient:
-    """What is looked at; without a configuration what it would be by default."""
+    """What is looked at."""
 
     host: Host
-    config: Config | None
+    settings: Config
+    configuration: Finding  # if that is not good, `settings` are the default
     modems: list[Modem]
-    paths: Paths
+    seen: Callable[[Modem], Evidence]  # what health knows
 
 
-def _patient(host: Host, file: Path) -> tuple[_Patient, Finding]:
-    """The configuration, or what is wrong with it."""
+def _patient(host: Host, file: Path, modem: str | None) -> _Patient:
     name = host.name(file)
     try:
-        found = config.load(file)
-        return _Patient(host, found, list(found.modems.values()), found.paths), good("configuration", name)
+        settings = config.load(file)
+        modems = [settings.modems[chosen] for chosen in config.chosen(settings, modem, file)]
+        return _Patient(host, settings, good("configuration", name), modems, cache(partial(stick.gather, settings)))
     except ConfigError as error:
         fault, problem = error.fault or "wrong-configuration", error.reason
     finding = unseen("configuration", f"{name}: {problem}")
     if fault != "not-root":
         finding = bad(fault, file=name, problem=problem)
-    modem = Modem("home", str(host.path("/dev/sms")), "dku2at", "at", None, None, "ignore")
-    paths = Paths(*(host.path(path) for path in ("/var/lib/homesim", "/run/homesim", "/sys")))
-    return _Patient(host, None, [modem], paths), finding
+    root = "" if host.root == Path("/") else host.root
+    settings = config.parse(_DEFAULT.format(root), file)
+    return _Patient(host, settings, finding, [*settings.modems.values()], cache(partial(stick.gather, settings)))
 
 
-def _findings(patient: _Patient, configured: Finding) -> Iterator[Finding]:
+def _findings(patient: _Patient) -> Iterator[Finding]:
     """The stations in their order, each behind those that it depends on."""
-    host, paths = patient.host, patient.paths
+    host, settings, modems = patient.host, patient.settings, patient.modems
     yield from _try("release", system.release, host)
     yield from _try("packages", system.packages, host)
-    yield configured
-    yield from _try("power", system.power, host, paths.sysfs)
+    yield patient.configuration
+    yield from _try("power", system.power, host, settings.paths.sysfs)
     yield from _try("old how-to", system.old_how_to, host)
     yield from _try("mode switch", usb.mode_switch, host)
     yield from _try("udev rule", usb.rule, host)
-    for modem in patient.modems:
+    for modem in modems:
         yield from _of(modem, _stick(patient, modem))
-        yield from _of(modem, _try("disk", system.disk, host, paths.state / modem.name))
+        yield from _of(modem, _try("disk", system.disk, host, settings.paths.state / modem.name))
     yield from _try("cron", cron.entries, host)
     yield from _try("cron", cron.daemon, host)
-    for modem in patient.modems:
-        yield from _of(modem, _try("last run", cron.last_run, modem, paths))
+    for modem in modems:
+        yield from _of(modem, _try("last run", lambda modem: [diagnosis.last_run(patient.seen(modem))], modem))
     yield from _try("clock", system.clock, host)
     yield from _way_out(patient)
-    for modem in patient.modems:
-        yield from _of(modem, _try("spool", cron.spool, modem, paths))
-        yield from _of(modem, _try("alerts", cron.outcome, modem, paths))
+    for modem in modems:
+        yield from _of(modem, _try("spool", lambda modem: diagnosis.spool(patient.seen(modem)), modem))
+        yield from _of(modem, _try("alerts", _alerts, patient, modem))
 
 
 def _stick(patient: _Patient, modem: Modem) -> Iterator[Finding]:
     """From the bus to what the stick says; nothing is asked of a port that is another program's."""
-    host, paths = patient.host, patient.paths
-    there, finding = usb.stick(Bus(paths.sysfs), modem, patient.config, paths)
-    yield finding
-    ports = [*_try("port", usb.port, host, modem, there, paths.run / f"{modem.name}.lock")]
-    yield from ports
-    if Path(modem.device).exists() and not any(finding.ok is False for finding in ports):
-        yield from _try("answer", stick.findings, modem, paths)
+    runs = patient.settings.paths.run
+    found = [*_try("stick", lambda: diagnosis.on_bus(patient.seen(modem)))]
+    if all(finding.ok is not False for finding in found):
+        found += _try("port", usb.port, patient.host, modem, runs / f"{modem.name}.lock")
+    yield from found
+    if Path(modem.device).exists() and all(finding.ok is not False for finding in found):
+        yield from _try("answer", lambda: diagnosis.behind_port(stick.ask(patient.seen(modem), runs)))
+
+
+def _alerts(patient: _Patient, modem: Modem) -> Iterator[Finding]:
+    """What the last run ended with, and what health has told: for whatever no other station has named."""
+    if error := patient.seen(modem).status.error:
+        yield bad("failure", error=error)
+    if known := incident.load(Spool(patient.settings.paths.state / modem.name, read_only=True)):
+        tried = f"; so far tried: {', '.join(known.tried)}" if known.tried else ""
+        yield bad("incident", what=known.what, ago=ago(known.age), tried=tried)
+    else:
+        yield good("alerts", "none is open")
 
 
 def _way_out(patient: _Patient) -> Iterator[Finding]:
     """To Telegram; each step only if the one before it went well, to name one cause once."""
-    if not patient.config:
+    if not patient.configuration.ok:
         yield unseen("Telegram", "it takes a configuration that can be read")
         return
-    settings = patient.config.telegram
+    settings = patient.settings.telegram
     found = [*telegram.connection(settings)]
     yield from found
-    if any(finding.ok is False and finding.trouble != "ipv6" for finding in found):
+    if any(finding.fault and finding.fault.key != "ipv6" for finding in found):
         return
     found = [*_try("Telegram", telegram.bot, settings)]
     yield from found
     for modem in patient.modems if all(finding.ok for finding in found) else ():
-        yield from _of(modem, _try("chat", telegram.chat, settings, modem, patient.paths.state))
+        yield from _of(modem, _try("chat", telegram.chat, settings, modem, patient.settings.paths.state))
 
 
 def _try(station: str, look: Callable[..., Iterable[Finding]], *arguments: object) -> Iterator[Finding]:
@@ -160,12 +180,12 @@ def _of(modem: Modem, findings: Iterable[Finding]) -> Iterator[Finding]:
     return (replace(finding, modem=modem.name) for finding in findings)
 
 
-def _hidden(findings: Iterable[Finding], patient: _Patient) -> Iterator[Finding]:
+def _without_secrets(findings: Iterable[Finding], patient: _Patient) -> Iterator[Finding]:
     """Without secrets, and as the person calls the files."""
     secrets: list[object] = []
-    if patient.config:
-        telegram, modems = patient.config.telegram, patient.modems
-        secrets = [telegram.token, *telegram.token.split(":"), patient.config.health.ping_url]
+    if patient.configuration.ok:
+        telegram, modems = patient.settings.telegram, patient.modems
+        secrets = [telegram.token, *telegram.token.split(":"), patient.settings.health.ping_url]
         secrets.append(urlsplit(telegram.proxy or "").password)
         secrets += [telegram.chat_id, *(modem.chat_id for modem in modems)]
         secrets += [modem.pin for modem in modems]
@@ -174,6 +194,12 @@ def _hidden(findings: Iterable[Finding], patient: _Patient) -> Iterator[Finding]
     pattern = re.compile("|".join([*(rf"(?<!\w){word}(?!\w)" for word in words), r"\d+:[\w-]{20,}", r"[+-]?\d{8,}"]))
     for finding in findings:
         yield replace(finding, says=pattern.sub("…", finding.says), cure=pattern.sub("…", finding.cure))
+
+
+def _plain(finding: Finding) -> dict[str, object]:
+    trouble = finding.fault.key if finding.fault else ""
+    known = {"station": finding.station, "ok": finding.ok, "says": finding.says, "cure": finding.cure}
+    return {**known, "trouble": trouble, "modem": finding.modem}
 
 
 def _show(finding: Finding, *, several: bool) -> None:

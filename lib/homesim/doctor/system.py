@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from homesim.doctor.host import Host
-from homesim.doctor.troubles import Finding, bad, good, unseen
+from homesim.health.faults import Finding, bad, good, unseen
 from homesim.stick.usb import Bus
 
 RELEASES = {"12": "bookworm", "13": "trixie"}
@@ -49,11 +49,11 @@ def packages(host: Host) -> Iterator[Finding]:
 def power(host: Host, sysfs: Path) -> Iterator[Finding]:
     """The kernel's raspberrypi-hwmon now; before, its lines in the kernel log and the firmware's sticky bit 16."""
     if Bus(sysfs).low_voltage():
-        yield bad("low-voltage")
+        yield bad("voltage")
         return
     bits = [file.read_text() for file in sysfs.glob("devices/platform/soc*/soc*firmware/get_throttled")]
     if any(int(text, 16) & 1 << 16 for text in bits) or re.search("[Uu]nder-?voltage detected", _kernel_log(host)):
-        yield bad("low-voltage-before")
+        yield bad("voltage-before")
     else:
         yield good("power", "no under-voltage seen since the start")
 

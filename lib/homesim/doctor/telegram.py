@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from homesim.chat.destination import current
 from homesim.config import Modem, Telegram
-from homesim.doctor.troubles import Finding, bad, good
 from homesim.errors import HomesimError
+from homesim.health.faults import Finding, bad, good
 from homesim.store.spool import Spool
 
 CONNECT = 5.0  # seconds, as telegram.py has it
@@ -27,64 +27,54 @@ def connection(telegram: Telegram) -> Iterator[Finding]:
     host, port = url.hostname or "", url.port or PORTS.get(url.scheme, 1080)
     families = {"IPv4": socket.AF_INET} if telegram.force_ipv4 else FAMILIES
     found = {name: _connect(host, port, family) for name, family in families.items()}
-    if set(found.values()) == {"no address"}:
+    if all(isinstance(result, socket.gaierror) for result in found.values()):
         yield bad("name", host=host)
-    elif not any(result.endswith(" s") for result in found.values()):
+    elif all(isinstance(result, OSError) for result in found.values()):
         yield bad("proxy") if telegram.proxy else bad("unreachable", host=host)
-    elif found.get("IPv6") == "no answer":
+    elif isinstance(found.get("IPv6"), TimeoutError):
         yield bad("ipv6")
     else:
-        yield good("connection", f"{host}: " + ", ".join(f"{name} {result}" for name, result in found.items()))
+        times = [f"{name} {result:.2f} s" for name, result in found.items() if not isinstance(result, OSError)]
+        yield good("connection", f"{host}: {', '.join(times)}")
 
 
-def _connect(host: str, port: int, family: int) -> str:
-    """How long it took, or why there is none."""
+def _connect(host: str, port: int, family: int) -> float | OSError:
+    """How many seconds it took, or why there is none."""
     try:
         _, kind, protocol, _, address = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)[0]
-    except OSError:
-        return "no address"
-    begun = time.monotonic()
-    with socket.socket(family, kind, protocol) as connection:
-        connection.settimeout(CONNECT)
-        try:
+        begun = time.monotonic()
+        with socket.socket(family, kind, protocol) as connection:
+            connection.settimeout(CONNECT)
             connection.connect(address)
-        except TimeoutError:
-            return "no answer"
-        except OSError:
-            return "no way"
-    return f"{time.monotonic() - begun:.2f} s"
+    except OSError as error:
+        return error
+    return time.monotonic() - begun
 
 
 def bot(telegram: Telegram) -> Iterator[Finding]:
     """getMe."""
-    if error := _refused(telegram, "getMe"):
-        yield bad(error.fault, reason=error.reason, host=urlsplit(telegram.api_url).hostname)
-    else:
-        yield good("Telegram", "it knows the token")
+    yield _ask(telegram, "getMe") or good("Telegram", "it knows the token")
 
 
 def chat(telegram: Telegram, modem: Modem, state: Path) -> Iterator[Finding]:
     """getChat, then sendChatAction: "is typing" needs the same right as a message, and leaves nothing."""
     chat_id, topic_id = telegram.chat(modem)
     where: dict[str, Any] = {"chat_id": current(Spool(state / modem.name, read_only=True), chat_id)}
-    if error := _refused(telegram, "getChat", **where):
-        yield bad(error.fault, reason=error.reason, host=urlsplit(telegram.api_url).hostname)
-        return
-    if topic_id is not None:
-        where["message_thread_id"] = topic_id
-    if error := _refused(telegram, "sendChatAction", action="typing", **where):
-        fault = "write" if error.fault == "chat" else error.fault
-        yield bad(fault, reason=error.reason, host=urlsplit(telegram.api_url).hostname)
-    else:
-        yield good("chat", "the bot may write there")
+    topic = {} if topic_id is None else {"message_thread_id": topic_id}
+    yield (
+        _ask(telegram, "getChat", **where)
+        or _ask(telegram, "sendChatAction", "write", action="typing", **where, **topic)
+        or good("chat", "the bot may write there")
+    )
 
 
-def _refused(telegram: Telegram, method: str, **parameters: Any) -> HomesimError | None:
-    """Why Telegram does not do it, None when it does."""
+def _ask(telegram: Telegram, method: str, chat: str = "chat", **parameters: Any) -> Finding | None:
+    """Why Telegram does not do it, None when it does; `chat`: what it is when that refuses."""
     from homesim.chat.telegram import Bot  # doctor must start without requests, to say that it is missing
 
     try:
         Bot(telegram).ask(method, **parameters)
     except HomesimError as error:
-        return error
+        key = chat if error.fault == "chat" else error.fault
+        return bad(key, reason=error.reason, host=urlsplit(telegram.api_url).hostname)
     return None

@@ -1,21 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From the USB bus to the port, for doctor: mode switch, udev rule, the stick, its link, and who holds it."""
+"""What makes a port of a stick, for doctor: mode switch, udev rule; and who holds that port."""
 
 from __future__ import annotations
 
-import os
 import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from homesim.config import Config, Modem, Paths
+from homesim.config import Modem
 from homesim.doctor.host import Host
-from homesim.doctor.troubles import Finding, bad, good, unseen
-from homesim.health.incident import in_vain
-from homesim.stick import match
-from homesim.stick.usb import Bus, Stick
-from homesim.store.spool import Spool
+from homesim.health.faults import Finding, bad, good
 
 # What usb_modeswitch would make a HiLink router of, and where it is told otherwise.
 SWITCHED = ("12d1:1f01", "12d1:157d")
@@ -57,53 +52,18 @@ def rule(host: Host) -> Iterator[Finding]:
     yield bad("no-rule", file=RULE)
 
 
-def stick(bus: Bus, modem: Modem, config: Config | None, paths: Paths) -> tuple[Stick | None, Finding]:
-    """The modem's stick, and what there is to say of it."""
-    kept = Spool(paths.state / modem.name, read_only=True)
-    taken = match.taken(bus, config, modem.name) if config else []
-    wanted = config.health.usb if config else None
-    found = match.choose(bus, Path(modem.device), match.recall(kept), wanted, taken)
-    if len(found.candidates) > 1:
-        return None, bad("several-sticks")
-    for candidate in found.candidates:
-        return candidate, _mode(candidate, ours=False, dead=bus.dead(candidate))
-    if found.stick is None:  # a port that is there and not on USB, as a HAT's, is no fault
-        return None, unseen("stick", "its port is not on USB") if Path(modem.device).exists() else bad("no-stick")
-    return found.stick, _mode(found.stick, ours=True, dead=bus.dead(found.stick) or in_vain(kept))
-
-
-def _mode(stick: Stick, *, ours: bool, dead: bool) -> Finding:
-    """`dead`: it answers nothing on USB, or no reset has helped."""
-    if stick.mode == "off":
-        return bad("switched-off" if ours else "strange-off", ids=stick.ids, place=stick.place)
-    if stick.mode in ("storage", "hilink"):
-        return bad(stick.mode, ids=stick.ids)
-    if not stick.ttys and dead:
-        return bad("dead", ids=stick.ids, place=stick.place)
-    if not stick.ttys:
-        return bad("no-tty", ids=stick.ids)
-    return good("stick", f"{stick.ids} in serial mode at USB {stick.place}: {', '.join(stick.ttys)}")
-
-
-def port(host: Host, modem: Modem, stick: Stick | None, lock: Path) -> Iterator[Finding]:
-    """The modem's device file: is it there, is it a port, and does nobody else have it open?"""
+def port(host: Host, modem: Modem, lock: Path) -> Iterator[Finding]:
+    """What is wrong with the modem's device file: is it a port, and does nobody else have it open?"""
     device = Path(modem.device)
-    try:
-        mode = os.stat(device).st_mode
-    except FileNotFoundError:
-        if stick and stick.ttys:
-            yield bad("no-link", device=device, ttys=", ".join(stick.ttys))
-        else:
-            yield unseen("port", f"{device} comes with a stick in serial mode")
+    if not device.exists():
         return
-    if not stat.S_ISCHR(mode):
-        yield bad("no-port", device=device, modem=modem.name)
+    if not stat.S_ISCHR(device.stat().st_mode):
+        yield bad("not-a-port", device=device, modem=modem.name)
         return
     programs = host.processes()
     for pid in host.holders(device):
         if not host.holds(pid, lock):  # a run of ours has the lock too
-            known = "modemmanager" if programs.get(pid) == "ModemManager" else "held"
-            yield bad(known, program=programs.get(pid, "a program"), pid=pid, device=device)
+            name = programs.get(pid, "a program")
+            key = "modemmanager" if name == "ModemManager" else "held"
+            yield bad(key, program=f"{name} (pid {pid})", pid=pid, device=device)
             return
-    target = os.path.realpath(device)
-    yield good("port", f"{device} is {target}" if target != str(device) else str(device))

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the owner is told of an incident, in sentences: for somebody far away who reads it on a telephone."""
+"""What the owner is told, in sentences: for somebody far away who reads it on a telephone.
+
+What the spool cannot carry, as it is the spool that is ill (an SD card that takes nothing any more), goes past it:
+
+    NAME.outcry    in the run folder, a tmpfs: it was told in this boot
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,13 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
+from homesim.chat.post import Outcome
+from homesim.chat.render import render
+from homesim.config import Config, Modem
+from homesim.errors import TryAgain
+from homesim.sms import message
+
+_DISK = "The disk takes nothing, so SMS stay on the stick and are not forwarded. Run homesim-doctor. It says: "
 _DID = {
     "radio": "switched its radio off and on",
     "replay": "had the system look at it anew",
@@ -21,7 +33,7 @@ _TIMES = ("", "", " twice")
 
 def began(what: str, age: float) -> str:
     """`age` in seconds: the clock may have been set since."""
-    return f"{what} {_clock(age)}."
+    return f"{what} {_clock(age, 'at ')}."
 
 
 def again(times: int) -> str:
@@ -37,8 +49,9 @@ def done(tried: Sequence[str]) -> str:
 
 def in_vain(tried: Sequence[str], hand: str) -> str:
     """That no step has helped, and who can."""
-    tell = f"{told} That did not help." if (told := done(tried)) else "From here there is nothing that I can do."
-    return f"{tell} Please ask whoever is near the Raspberry Pi: {hand}. I go on trying."
+    steps = done(tried)
+    outcome = f"{steps} That did not help." if steps else "From here there is nothing that I can do."
+    return f"{outcome} Please ask whoever is near the Raspberry Pi: {hand}. I go on trying."
 
 
 def held(seconds: float) -> str:
@@ -50,7 +63,7 @@ def held(seconds: float) -> str:
 def well(lasted: float, ago: float) -> str:
     minutes = max(1, round(lasted / 60))
     after = f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} hours"
-    return f"All is well again since {_clock(ago).removeprefix('at ')}, after {after}."
+    return f"All is well again since {_clock(ago)}, after {after}."
 
 
 def moved(before: str, now: str) -> str:
@@ -70,7 +83,22 @@ def waited(messages: int, slots: int) -> str:
     return f"{messages + slots} SMS had waited." if messages + slots else ""
 
 
-def _clock(age: float) -> str:
+def past_the_spool(settings: Config, modem: Modem, error: TryAgain) -> None:
+    """Tell once in a boot what the disk says; again only when it is certain that Telegram did not get it. No raise."""
+    from homesim.chat.telegram import Bot  # requests, for which a healthy check has no use
+
+    mark = settings.paths.run / f"{modem.name}.outcry"
+    try:
+        mark.touch(mode=0o600, exist_ok=False)
+    except OSError:  # told already, or the run folder takes nothing either: rather never than each five minutes
+        return
+    [draft] = render(message.own(f"{_DISK}{error}"), modem.name)
+    telegram = settings.telegram
+    if Bot(telegram).send(draft, *telegram.chat(modem)).outcome not in (Outcome.SENT, Outcome.AMBIGUOUS):
+        mark.unlink(missing_ok=True)
+
+
+def _clock(age: float, at: str = "") -> str:
     """The time of day `age` seconds ago, with its date when it could be taken for another day's."""
     when = datetime.fromtimestamp(time.time() - age).astimezone()
-    return f"at {when:%H:%M}" if age < 12 * 3600 else f"on {when:%Y-%m-%d} at {when:%H:%M}"
+    return f"{at}{when:%H:%M}" if age < 12 * 3600 else f"on {when:%Y-%m-%d} at {when:%H:%M}"

@@ -16,19 +16,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from homesim.health import alert
-from homesim.health.diagnosis import Fault
+from homesim.health.faults import Fault
 from homesim.process import boottime
+from homesim.store import records
 from homesim.store.spool import Entry, Spool
 
 STATE, LATELY = "incident", "lately"
 DAY = 86400.0
-YEAR = 366 * DAY  # no age by the wall clock is believed beyond this: it jumped
+YEAR = 366 * DAY  # no age is believed beyond this: a clock jumped, or the file is damaged
 BACK_OFF, MOST = 600.0, 3600.0  # seconds of peace after the whole ladder was climbed in vain, doubled each time
 HOLD = (0.0, 6 * 3600.0, DAY)  # seconds well until one is over: the first in a day, the second, any other
 HAND = "hand"  # in `needs`: that no reset helps, and a person must
@@ -36,7 +36,7 @@ HAND = "hand"  # in `needs`: that no reset helps, and a person must
 
 @dataclass(frozen=True)
 class Incident:
-    what: str  # FAULTS' sentence
+    what: str  # the fault's
     began: float  # seconds since the epoch
     boot: str  # the kernel's boot_id, in which these are seconds by CLOCK_BOOTTIME:
     since: float  # when it began
@@ -46,7 +46,7 @@ class Incident:
     step: int = 0  # of the ladder, the next one
     rounds: int = 0  # times that the whole ladder was climbed
     tried: tuple[str, ...] = ()
-    needs: tuple[str, ...] = ()  # kinds of faults that the owner was told to mend
+    needs: tuple[str, ...] = ()  # keys of faults that the owner was told to mend
     stored: int = 0  # status.stored when it began
     begun: bool = False  # the last step, and what came of it is not known
     vain: bool = False  # the last step did not help, as the stick itself said after it
@@ -56,14 +56,23 @@ class Incident:
     times: int = 1  # that it became ill
 
     @property
-    def age(self) -> float:
+    def ago(self) -> float:
         """Seconds since it began."""
-        return (boottime() if self.well < 0 else self.well) - self.since
+        return min(max(0.0, boottime() - self.since), YEAR)
+
+    @property
+    def age(self) -> float:
+        """Seconds that it was ill, until now if it is."""
+        return self.ago if self.well < 0 else min(max(0.0, self.well - self.since), YEAR)
 
     @property
     def hold(self) -> float:
         """Seconds that it must have been well to be over."""
-        return HOLD[min(self.earlier + self.times, len(HOLD)) - 1]
+        return HOLD[min(max(1, self.earlier + self.times), len(HOLD)) - 1]
+
+    @property
+    def rests(self) -> bool:
+        return 0 < self.not_before - boottime() <= MOST
 
     def climbed(self) -> Incident:
         """The whole ladder did not help: peace for a while, then again."""
@@ -71,37 +80,40 @@ class Incident:
         return replace(self, step=0, vain=True, rounds=self.rounds + 1, not_before=boottime() + pause)
 
 
+@dataclass(frozen=True)
+class _Alert:
+    """What is to be told, in the same file as what it tells of."""
+
+    alert: str
+    name: str
+
+
+@dataclass(frozen=True)
+class _Ended:
+    ended: tuple[float, ...] = ()  # seconds since the epoch
+
+
 def begin(fault: Fault, age: float, stored: int, *, earlier: int = 0, usb: str = "") -> Incident:
     return Incident(fault.what, time.time() - age, _boot(), boottime() - age, stored=stored, earlier=earlier, usb=usb)
 
 
-def lately(spool: Spool) -> list[float]:
+def ended_today(spool: Spool) -> list[float]:
     """When those incidents ended that were told, in seconds since the epoch; of a day."""
-    ended = spool.state(LATELY).get("ended")
-    times = [at for at in ended if isinstance(at, int | float)] if isinstance(ended, list) else []
-    return [at for at in times if 0 <= time.time() - at < DAY]
+    known = spool.load(_Ended, LATELY) or _Ended()
+    return [at for at in known.ended if 0 <= time.time() - at < DAY]
 
 
 def finish(spool: Spool) -> None:
     """Tell what a check that was killed had still to tell."""
-    state = spool.state(STATE)
-    text, name = state.pop("alert", None), state.pop("name", None)
-    if isinstance(text, str) and isinstance(name, str):
-        _put(spool, name, text)
-        spool.set_state(STATE, state)
+    if waiting := spool.load(_Alert, STATE):
+        _put(spool, waiting)
+        spool.save(STATE, spool.load(Incident, STATE) or {})
 
 
 def load(spool: Spool) -> Incident | None:
     """The incident under way, None when there is none, or what is kept of it is damaged."""
-    state = spool.state(STATE)
-    try:
-        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in state.items()}
-        incident = Incident(**fields)
-        if not _sound(incident):
-            return None
-    except TypeError:
-        return None
-    if incident.boot == _boot():
+    incident = spool.load(Incident, STATE)
+    if incident is None or incident.boot == _boot():
         return incident
     told = boottime() if incident.told >= 0 else -1.0
     well = boottime() if incident.well >= 0 else -1.0
@@ -116,50 +128,32 @@ def in_vain(spool: Spool) -> bool:
     return known is not None and known.rounds > 0
 
 
-def _sound(incident: Incident) -> bool:
-    whole = (incident.checks, incident.step, incident.rounds, incident.stored, incident.earlier, incident.times)
-    seconds = (incident.began, incident.since, incident.told, incident.not_before, incident.well)
-    words = (incident.what, incident.boot, incident.usb, *incident.tried, *incident.needs)
-    return (
-        isinstance(incident.vain, bool)
-        and isinstance(incident.begun, bool)
-        and all(isinstance(number, int) and 0 <= number < 1e9 for number in whole)
-        and all(isinstance(number, int | float) and abs(number) < 1e10 for number in seconds)
-        and all(isinstance(word, str) for word in words)
-    )
-
-
 def save(spool: Spool, incident: Incident, text: str = "") -> None:
-    state: dict[str, object] = asdict(incident)
-    if text:
-        _tell(spool, state, text)
-    spool.set_state(STATE, state)
+    _keep(spool, records.to(incident), text)
 
 
 def over(spool: Spool, incident: Incident, waited: int, *, unread: int = 0, usb: str = "") -> None:
     """End it; `waited` SMS came in afterwards, in `unread` slots are more. `usb`: place and devnum of the stick now."""
     if incident.told >= 0:
-        spool.set_state(LATELY, {"ended": [*lately(spool), time.time()]})
+        spool.save(LATELY, _Ended((*ended_today(spool), time.time())))
         helped = "" if incident.vain else alert.done(incident.tried)
         words = [
-            alert.began(incident.what, boottime() - incident.since),
+            alert.began(incident.what, incident.ago),
             alert.again(incident.times),
             helped,
-            alert.well(incident.age, boottime() - incident.since - incident.age),
+            alert.well(incident.age, incident.ago - incident.age),
             "" if helped else alert.moved(incident.usb, usb),
             alert.waited(waited, unread) if incident.times == 1 else "",
         ]
-        _tell(spool, {}, " ".join(filter(None, words)))
-    spool.set_state(STATE, {})
+        _keep(spool, {}, " ".join(filter(None, words)))
+    spool.save(STATE, {})
 
 
 def news(incident: Incident, faults: Sequence[Fault], alert_after: int) -> str:
     """What the owner is to be told now, "" when nothing."""
     if incident.checks < alert_after:
         return ""
-    if incident.told < 0 or any(fault.kind not in incident.needs for fault in faults if not fault.reset):
-        return _story(incident, faults)
-    if incident.rounds and HAND not in incident.needs and any(fault.reset for fault in faults):
+    if incident.told < 0 or _needs(incident, faults) - {*incident.needs}:
         return _story(incident, faults)
     if boottime() - incident.told >= DAY:
         return f"It is not over yet. {_story(incident, faults)}"
@@ -167,10 +161,14 @@ def news(incident: Incident, faults: Sequence[Fault], alert_after: int) -> str:
 
 
 def told(incident: Incident, faults: Sequence[Fault]) -> Incident:
-    needs = {*incident.needs, *(fault.kind for fault in faults if not fault.reset)}
-    if incident.rounds and any(fault.reset for fault in faults):
-        needs.add(HAND)
+    needs = _needs(incident, faults).union(incident.needs)
     return replace(incident, told=boottime(), needs=tuple(sorted(needs)))
+
+
+def _needs(incident: Incident, faults: Sequence[Fault]) -> set[str]:
+    """What only a person can mend."""
+    needs = {fault.key for fault in faults if not fault.reset}
+    return needs | {HAND} if incident.rounds and any(fault.reset for fault in faults) else needs
 
 
 def _story(incident: Incident, faults: Sequence[Fault]) -> str:
@@ -185,16 +183,19 @@ def _story(incident: Incident, faults: Sequence[Fault]) -> str:
     return " ".join(filter(None, [began, *others, tried, trying, *todo, alert.held(incident.hold)]))
 
 
-def _tell(spool: Spool, state: dict[str, object], text: str) -> None:
-    """Keep the alert with the state that it belongs to, then hand it on."""
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ-%f}-alert"
-    spool.set_state(STATE, {**state, "alert": text, "name": name})
-    _put(spool, name, text)
+def _keep(spool: Spool, state: dict[str, object], text: str) -> None:
+    """Keep an alert, if any, with the state that it belongs to, then hand it on."""
+    if not text:
+        spool.save(STATE, state)
+        return
+    waiting = _Alert(text, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ-%f}-alert")
+    spool.save(STATE, {**state, **records.to(waiting)})
+    _put(spool, waiting)
 
 
-def _put(spool: Spool, name: str, text: str) -> None:
-    if not spool.known(name):
-        spool.put("new", Entry(name, alert=text, received=time.time()))
+def _put(spool: Spool, waiting: _Alert) -> None:
+    if not spool.known(waiting.name):
+        spool.put("new", Entry(waiting.name, alert=waiting.alert, received=time.time()))
 
 
 def _boot() -> str:

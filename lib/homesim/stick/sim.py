@@ -59,7 +59,7 @@ def _enter(stick: Plain, settings: Settings, spool: Spool) -> None:
             settings.device,
             f"a try of {key} might lock the SIM, {left} are left and kept; put the SIM into a telephone, enter its PIN "
             f"there, correct {key}",
-            fault="pin",
+            fault="last-tries",
         )
     pin, before = _hash(settings), _tried(spool)
     spool.save(STATE, before | {pin: _tries(spool, pin) + 1})

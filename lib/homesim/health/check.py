@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One check of one modem: look, tell its owner, and take one step of the ladder when that can help.
+
+The step is kept before it is taken, and what came of it after: a check that is killed in between is gone on with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from homesim import process
+from homesim.config import Config
+from homesim.errors import EXIT_OK, EXIT_TRY_AGAIN, TryAgain
+from homesim.health import alert, evidence, incident
+from homesim.health.diagnosis import diagnose
+from homesim.health.faults import Fault
+from homesim.health.incident import Incident
+from homesim.health.recovery import STEPS, Answer, Ladder, cured, failed
+from homesim.process import boottime
+from homesim.stick import match, status
+from homesim.stick.usb import Bus, Stick, put_back
+from homesim.store import refused
+from homesim.store.spool import Spool
+
+LOCK = 90.0  # seconds at most to wait for the modem's lock
+UNTOLD = "waiting"  # Telegram cannot carry the news that it takes nothing: the log and the ping do
+
+log = logging.getLogger(__name__)
+
+
+class Check:
+    """A fault without a `what` is only a person's, and no reason to do anything: the next SMS arrives all the same."""
+
+    def __init__(self, settings: Config, name: str, *, dry: bool) -> None:
+        self._settings = settings
+        self._modem = settings.modems[name]
+        self._device = Path(self._modem.device)
+        self._bus = Bus(settings.paths.sysfs)
+        self._spool = Spool(settings.paths.state / name, read_only=dry)
+        self._look()
+
+    def check(self) -> int:
+        """Look, tell, act; the exit code."""
+        if not self._alone():
+            return EXIT_TRY_AGAIN if self._faults else EXIT_OK
+        if put_back(self._bus, match.left(self._spool, self._bus), self._device):
+            self._look()
+        self._remember(self._bus.of(self._device))
+        incident.finish(self._spool)
+        refused.tell(self._spool)
+        faults = [fault for fault in self._faults if fault.key != UNTOLD]
+        known = incident.load(self._spool)
+        # No bad news is no good news yet, soon after a start, or when poll's last word is that it sees no SMS: an
+        # incident goes on until it has seen them.
+        early = known and known.well < 0 and (self._seen.status.answered_boottime is None or self._seen.bad_news)
+        well = self._heal(faults) if faults else not early and self._over(known)
+        return EXIT_OK if well and len(faults) == len(self._faults) else EXIT_TRY_AGAIN
+
+    def plan(self) -> int:
+        """What a check would do, said and not done."""
+        if self._faults and self._faults[0].reset:
+            step = self._incident(self._faults[0]).step
+            would = f"try {STEPS[step - 1]}" if 0 < step <= len(STEPS) else "ask the port itself"
+            log.warning("%s: would %s", self._modem.name, would)
+        return EXIT_TRY_AGAIN if self._faults else EXIT_OK
+
+    def force(self) -> int:
+        """The next step, asked for by hand."""
+        if not self._alone() or not self._take_turn():
+            return EXIT_TRY_AGAIN
+        ladder, before = self._ladder()
+        known = incident.load(self._spool)
+        step = ladder.next_step(max(0, known.step - 1) if known else 0, before)
+        if step == len(STEPS):
+            raise TryAgain(self._device, "there is no step to take here; is the stick plugged in?")
+        self._remember(self._stick)
+        answer = ladder.climb(STEPS[step])
+        status.touch(self._settings.paths.run, self._modem.name, well=not answer.problem)
+        log.warning("%s: %s", self._modem.name, answer.problem or "the stick answers")
+        return EXIT_TRY_AGAIN if answer.problem else EXIT_OK
+
+    def problems(self) -> str:
+        """What is wrong, for the dead man's switch."""
+        wrong = [finding for finding in self._findings if finding.fault in self._faults]
+        return "; ".join(f"{finding.station}: {finding.says}" for finding in wrong)
+
+    def _look(self) -> None:
+        """All that can be known without opening the port."""
+        self._seen = evidence.gather(self._settings, self._modem.name, self._bus, self._spool)
+        self._stick = self._seen.stick or self._seen.gone
+        self._findings = diagnose(self._seen)
+        self._faults = [finding.fault for finding in self._findings if finding.fault and finding.fault.what]
+        for finding in self._findings:
+            level = logging.WARNING if finding.fault in self._faults else logging.DEBUG
+            log.log(level, "%s: %s: %s", self._modem.name, finding.station, finding.says)
+
+    def _alone(self) -> bool:
+        """Whether no other check of this modem is at work."""
+        if process.ModemLock(self._settings.paths.run, f"{self._modem.name}.health").take(wait=0):
+            return True
+        log.warning("%s: another check is at work", self._modem.name)
+        return False
+
+    def _take_turn(self) -> bool:
+        """The modem's lock. Poll hands it over when its time is up; one that hangs beyond its end is ended."""
+        name, runs = self._modem.name, self._settings.paths.run
+        lock = process.ModemLock(runs, name)
+        wait = min(LOCK, self._settings.poll.linger * 1.2 + process.HAND_OVER)
+        log.debug("%s: waiting for a run to end, %.0f s at most", name, wait)
+        if lock.take(wait, queue=wait):
+            return True
+        seen, holder = status.read(runs, name), lock.holder()
+        over = seen.ends_boottime is not None and boottime() > seen.ends_boottime
+        if holder and holder == seen.pid and over and process.is_poll(holder):
+            log.warning("%s: homesim-poll (%d) hangs; ended", name, holder)
+            with contextlib.suppress(ProcessLookupError):  # it has ended just now
+                os.kill(holder, signal.SIGKILL)
+            return lock.take(process.HAND_OVER)
+        log.warning("%s: a run holds the lock; looking again in the next check", name)
+        return False
+
+    def _remember(self, stick: Stick | None) -> None:
+        match.remember(self._spool, self._bus, self._device, stick)
+
+    def _incident(self, fault: Fault) -> Incident:
+        """The one under way, which a stick that comes and goes takes up again, or a new one."""
+        if known := incident.load(self._spool):
+            return replace(known, well=-1.0, times=known.times + 1) if known.well >= 0 else known
+        age = next(finding.age for finding in self._findings if finding.fault == fault)
+        earlier = len(incident.ended_today(self._spool))
+        usb = self._place() or (f"{self._stick.place}#0" if self._stick else "")
+        return incident.begin(fault, age, self._seen.status.stored, earlier=earlier, usb=usb)
+
+    def _place(self) -> str:
+        """Where the stick is now, and as which device of the kernel's: another one after a replug."""
+        now = self._bus.of(self._device) or (self._bus.at(self._stick.place) if self._stick else None)
+        return f"{now.place}#{now.devnum}" if now else ""
+
+    def _over(self, known: Incident | None, unread: int = 0) -> bool:
+        """All is well: tell it if there was an incident, and it will not be back soon."""
+        if not known:
+            return True
+        if first := known.well < 0:
+            known = replace(known, well=boottime())
+            log.warning("%s: healthy again", self._modem.name)
+        if known.told < 0 or boottime() - known.well >= known.hold:
+            waited = max(0, self._seen.status.stored - known.stored)
+            incident.over(self._spool, known, waited, unread=unread, usb=self._place())
+        elif first:
+            incident.save(self._spool, known)
+        return True
+
+    def _keep(self, known: Incident, faults: Sequence[Fault]) -> Incident:
+        """Save it, and tell what is news in it."""
+        if text := incident.news(known, faults, self._settings.health.alert_after):
+            known = incident.told(known, faults)
+        try:
+            incident.save(self._spool, known, text)
+        except TryAgain as error:
+            alert.past_the_spool(self._settings, self._modem, error)
+            raise
+        return known
+
+    def _heal(self, faults: Sequence[Fault]) -> bool:
+        """One more unhealthy check: tell the owner, and do what can be done. True when that helped."""
+        fault = next((fault for fault in faults if fault.reset), faults[0])
+        known = self._incident(fault)
+        known = self._keep(replace(known, checks=known.checks + 1), faults)
+        can = fault.reset or fault.key == "poll"
+        if known.rests or not can or not self._take_turn() or not fault.reset:
+            return False
+        well = self._climb(fault, known, faults)
+        status.touch(self._settings.paths.run, self._modem.name, well=well)
+        return well
+
+    def _climb(self, fault: Fault, known: Incident, faults: Sequence[Fault]) -> bool:
+        ladder, before = self._ladder()
+        if known.begun:  # the check before was killed in its step: what the stick says now is what came of it
+            return self._outcome(fault, known, Answer(problem=fault.what), before)
+        asked = Answer(problem="" if fault.key == "silent" else fault.what)
+        if cured(fault.key, asked, before):
+            return self._over(known, before.used)
+        if known.step == 0:
+            incident.save(self._spool, replace(known, step=1))
+            return False
+        step = ladder.next_step(known.step - 1, before)
+        if step == len(STEPS):
+            return self._reboot(known.climbed(), faults)
+        known = replace(known, step=step + 2, tried=(*known.tried, STEPS[step]), begun=True)
+        incident.save(self._spool, known)  # before it: a step that kills us is not taken for ever
+        self._remember(self._stick)  # who is switched off and not known to be ours is not put back
+        return self._outcome(fault, known, before, ladder.climb(STEPS[step]))
+
+    def _outcome(self, fault: Fault, known: Incident, before: Answer, after: Answer) -> bool:
+        """What a step has done. True when the fault has gone."""
+        known = replace(known, begun=False, vain=failed(fault.key, after))
+        if cured(fault.key, before, after):
+            return self._over(known, after.used)
+        incident.save(self._spool, replace(known, usb=self._place()))
+        return False
+
+    def _ladder(self) -> tuple[Ladder, Answer]:
+        ladder = Ladder(self._bus, self._stick, self._device)
+        answer = ladder.look()
+        log.warning("%s: port: %s", self._modem.name, answer.problem or f"answers; SIM {answer.sim}")
+        return ladder, answer
+
+    def _reboot(self, known: Incident, faults: Sequence[Fault]) -> bool:
+        """The last step: systemd's clean reboot (systemd(1), SIGRTMIN+5)."""
+        hours = self._settings.health.reboot_after
+        due = hours > 0 and min(known.age, boottime()) >= hours * 3600
+        self._keep(replace(known, tried=(*known.tried, "reboot")) if due else known, faults)
+        if due:
+            log.warning("%s: rebooting", self._modem.name)
+            os.kill(1, signal.SIGRTMIN + 5)
+        return False
