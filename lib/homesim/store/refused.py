@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from homesim.sms.message import stamp
@@ -17,11 +16,6 @@ from homesim.store.entry import own
 from homesim.store.spool import Entry, Spool
 
 STATE = "refused"
-
-
-@dataclass(frozen=True)
-class Refused:
-    told: tuple[str, ...] = ()
 
 
 def lying(spool: Spool) -> list[str]:
@@ -33,7 +27,7 @@ def told(spool: Spool, names: Sequence[str]) -> None:
     """The owner knows of these too."""
     known = {*_told(spool), *names}
     names = tuple(name for name in lying(spool) if name in known)
-    spool.save(STATE, Refused(names) if names else None)
+    spool.save(STATE, {"told": names} if names else None)
 
 
 def tell(spool: Spool) -> None:
@@ -49,4 +43,4 @@ def tell(spool: Spool) -> None:
 
 
 def _told(spool: Spool) -> Sequence[str]:
-    return (spool.load(Refused, STATE) or Refused()).told
+    return (spool.load(dict[str, tuple[str, ...]], STATE) or {}).get("told", ())
