@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,11 +28,11 @@ from homesim import config
 from homesim.chat.telegram import Bot
 from homesim.chat.updates import Updates
 from homesim.errors import ConfigError, TryAgain
-from homesim.setup import link, ports
+from homesim.setup import arrival, link, ports
 from homesim.setup.configfile import Draft
 from homesim.stick.usb import Bus
 from patience import PATIENCE
-from rig import BIN, ROOT, Rig
+from rig import BIN, ROOT, Rig, now
 from terminal import Terminal
 
 EXAMPLE = (ROOT / "config.toml.example").read_text()
@@ -103,7 +104,7 @@ class TestAtTheTerminal:
             rig.api.user_says(5550001, f"/start {code(terminal)}", name="Anna\x1b[2J\u202e")
             terminal.answer(r"opened by Anna \[2J, in a private chat\.\s+Is that you\?", "y")
             terminal.answer("is written.\\s*Wait for a real SMS\\?", "")
-            terminal.expect("Send an SMS")
+            cron(rig, terminal)
             rig.stick.deliver(pdus.deliver("Your code is 482913", "BANK"))
             terminal.expect("It is in the chat[^$]*From now on")
             assert terminal.end() == 0
@@ -115,29 +116,24 @@ class TestAtTheTerminal:
             assert [secret for secret in ("1234\r", rig.api.token, WRONG) if secret in terminal.text] == []
 
     @pytest.mark.slow
-    def test_what_was_on_the_stick_is_not_taken_for_the_real_sms(self, rig: Rig) -> None:
-        rig.stick.store("SM", None, pdus.deliver("an old one"))
-        with at_terminal(rig) as terminal:
-            for prompt in ("Keep it", "Keep it", "real SMS"):
-                terminal.answer(prompt, "")
-            terminal.expect("Send an SMS")
-            assert "an old one" in rig.api.text()
-            assert "It is in the chat." not in terminal.text
-            rig.stick.deliver(pdus.deliver("the real one"))
-            terminal.expect("It is in the chat.")
-            assert terminal.end() == 0
-
-    @pytest.mark.slow
-    def test_a_call_is_not_taken_for_the_real_sms(self, rig: Rig) -> None:
-        with at_terminal(rig, "--wait", "60", "--chat-id", "5550001") as terminal:
-            terminal.answer("Keep it", "")
-            terminal.expect("Send an SMS")
+    def test_only_an_sms_that_comes_now_is_taken_for_the_real_one(self, rig: Rig) -> None:
+        """Not what was on the stick, nor a call, nor what a run does that began before the file was written."""
+        rig.stick.store("SM", None, pdus.deliver("an old one", time=now()))
+        with at_terminal(rig, "--chat-id", "5550001") as terminal:
+            terminal.expect("Keep it")
+            before = rig.start("--linger", "600")
+            rig.api.wait_for(lambda api: "an old one" in api.text())
+            terminal.type("")
+            terminal.answer("real SMS", "")
+            rig.stick.store("SM", None, pdus.deliver("another old one", time=now()))
+            rig.api.wait_for(lambda api: "another old one" in api.text())
+            assert "Send an SMS" not in terminal.text
+            before.kill()
+            cron(rig, terminal)
             rig.stick.call("+4930123456")
             rig.api.wait_for(lambda api: "+4930123456" in api.text())
-            rig.settle()
-            asked = len(rig.stick.commands)
-            rig.stick.wait_for(lambda stick: len(stick.commands) > asked + 12)  # it goes on watching
-            rig.stick.deliver(pdus.deliver("the real one"))
+            assert "It is in the chat." not in terminal.text
+            rig.stick.deliver(pdus.deliver("the real one", time=now()))
             terminal.expect("It is in the chat.")
             assert "the real one" in rig.api.text()
             assert terminal.end() == 0
@@ -253,7 +249,7 @@ class TestAtTheTerminal:
     def test_ctrl_c_while_it_waits_for_an_sms_says_that_the_file_is_written(self, rig: Rig) -> None:
         with at_terminal(rig, "--wait", "60", "--chat-id", "5550001") as terminal:
             terminal.answer("Keep it", "")
-            terminal.expect("Send an SMS")
+            terminal.expect("First what is on the stick")
             assert terminal.interrupt() == 130
             terminal.expect("Stopped. .* is written.")
 
@@ -273,6 +269,40 @@ class TestAtTheTerminal:
             terminal.answer("Keep it", "")
             terminal.answer("Keep it", "")
             assert terminal.end() == 0
+
+
+def cron(rig: Rig, terminal: Terminal) -> None:
+    """Its next run of homesim-poll, which setup waits for."""
+    terminal.expect("First what is on the stick")
+    rig.start("--linger", "600")
+    terminal.expect("Send an SMS")
+
+
+class TestNoSms:
+    """What setup says when none comes."""
+
+    def wait(self, rig: Rig, since: float) -> str:
+        with pytest.raises(TryAgain) as caught:
+            arrival.wait(config.load(rig.config), "home", since, 0.5, lambda _: None)
+        return str(caught.value)
+
+    def test_because_cron_does_not_run_poll(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert arrival.CRON == 120
+        monkeypatch.setattr(arrival, "CRON", 0.5)
+        assert rig.poll().returncode == 0
+        assert "run it by hand: sudo homesim-poll" in self.wait(rig, time.time())
+
+    def test_because_poll_cannot_reach_the_stick(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(arrival, "CRON", 0.5)
+        since = time.time()
+        rig.port.unplug()
+        assert rig.poll().returncode == 75
+        assert self.wait(rig, since).startswith(f"homesim-poll: {device(rig)}: ")
+
+    def test_at_all(self, rig: Rig) -> None:
+        since = time.time()
+        assert rig.poll().returncode == 0
+        assert "none has come within 0 s" in self.wait(rig, since)
 
 
 def secret(rig: Rig, text: str) -> str:
@@ -364,12 +394,6 @@ class TestWithOptions:
             run = without_terminal(fresh, "--device", device(fresh), *given)
         assert run.returncode == 2
         assert named in run.stderr
-
-    @pytest.mark.slow
-    def test_a_real_sms_that_does_not_come(self, rig: Rig) -> None:
-        run = without_terminal(rig, "--wait", "0.5")
-        assert run.returncode == 75
-        assert "none has come" in run.stderr
 
     def test_only_one_at_a_time(self, rig: Rig) -> None:
         with at_terminal(rig) as terminal:

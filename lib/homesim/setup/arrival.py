@@ -1,58 +1,47 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Waits for a real SMS to go all the way. homesim-poll does the work; its spool shows what has been forwarded."""
+"""Waits for a real SMS to go all the way. cron's homesim-poll does the work; its status and spool show how far."""
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import NoReturn
 
-from homesim import program
 from homesim.config import Config
 from homesim.errors import TryAgain
-from homesim.setup import ports
+from homesim.stick import status
+from homesim.store.entry import own
 from homesim.store.spool import Spool
 
+CRON = 120.0  # seconds for a run that knows the new configuration: the one at work may not, and ends within a minute
 LOOK = 0.2  # seconds
 
 
-def wait(file: Path, settings: Config, name: str, seconds: float, tell: Callable[[str], None]) -> None:
-    """Forward what is on the stick already, then what comes now. Raise TryAgain when nothing comes."""
-    spool = Spool(settings.paths.state / name)
-    tell("First what is on the stick already ...")  # by a run of our own: cron's may know the old configuration
-    os.waitpid(_poll(file, name, 0, lambda: ports.wait_for_turn(settings, name, tell)), 0)
-    before = _forwarded(spool)
+def wait(settings: Config, name: str, since: float, seconds: float, tell: Callable[[str], None]) -> None:
+    """Return when an SMS is in the chat that was not on the stick before. Raise TryAgain when none comes.
+
+    `since`: when the configuration was written, in seconds since the epoch.
+    """
+    spool = Spool(settings.paths.state / name, read_only=True)
+
+    def run() -> status.Seen:
+        return status.read(settings.paths.run, name)
+
+    tell("First what is on the stick already; cron runs homesim-poll within a minute ...")
+    if not _within(CRON, lambda: (seen := run()).answered >= seen.started >= since):
+        if run().started >= since:
+            raise TryAgain("homesim-poll", f"{run().error or 'shows no SMS yet'}; run homesim-doctor")
+        raise TryAgain("cron", "has not run homesim-poll for two minutes; run it by hand: sudo homesim-poll")
+    before = {name for folder in ("parts", "new", "seen") for name in spool.names(folder)}
     tell("Send an SMS to your home number now.")
-    pid, end = _poll(file, name, seconds), time.monotonic() + seconds
-    try:
-        while _forwarded(spool) == before or spool.count("new"):
-            if time.monotonic() > end:
-                raise TryAgain("the SMS", f"none has come within {seconds:.0f} s; run homesim-doctor")
-            time.sleep(LOOK)
-    finally:
-        os.kill(pid, signal.SIGTERM)  # that may happen to it at any time, and harms nothing
+    if not _within(seconds, lambda: any(not own(name) for name in {*spool.names("seen")} - before)):
+        raise TryAgain("the SMS", f"none has come within {seconds:.0f} s; run homesim-doctor")
     tell("It is in the chat.")
 
 
-def _forwarded(spool: Spool) -> int:
-    """SMS, and not what homesim says of its own."""
-    return sum({"call", "alert"}.isdisjoint(name.split("-")) for name in spool.names("seen"))
-
-
-def _poll(file: Path, name: str, linger: float, first: Callable[[], None] = lambda: None) -> int:
-    """Start homesim-poll after `first`; its pid."""
-    sys.stdout.flush()
-    if (pid := os.fork()) == 0:
-        program.leave(program.main("homesim-setup", lambda _: _become(file, name, linger, first), None))
-    return pid
-
-
-def _become(file: Path, name: str, linger: float, first: Callable[[], None]) -> NoReturn:
-    first()
-    poll = Path(sys.argv[0]).resolve().with_name("poll")
-    arguments = ["--config", str(file), "--modem", name, "--linger", f"{linger:.0f}"]
-    os.execv(sys.executable, [sys.executable, str(poll), *arguments])
+def _within(seconds: float, met: Callable[[], bool]) -> bool:
+    end = time.monotonic() + seconds
+    while not met():
+        if time.monotonic() > end:
+            return False
+        time.sleep(LOOK)
+    return True

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -101,13 +102,14 @@ class _Setup:
         self._test(bot)
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # it is written and said, or neither
         self._draft.save()
+        since = time.time()
         tell(f"{self._draft.path} is written.")
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
         seconds = self._given.wait
         if seconds is None:
             seconds = WAIT if prompt.yes("\nWait for a real SMS?", default=prompt.there()) else 0
         if seconds:
-            arrival.wait(self._draft.path, self._draft.settings, self._name, seconds, tell)
+            arrival.wait(self._draft.settings, self._name, since, seconds, tell)
         self._farewell()
         return EXIT_OK
 
