@@ -38,6 +38,7 @@ def sent_texts(rig: Rig) -> list[str]:
     return re.findall(r"<\d{5}> x+", "\n".join(rig.texts()))
 
 
+@pytest.mark.slow
 class TestGrowth:
     MESSAGES = 4
 

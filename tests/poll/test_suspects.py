@@ -67,7 +67,9 @@ WAYS = [
 ]
 
 
-@pytest.mark.parametrize("fault", WAYS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize(
+    "fault", [WAYS[0], *(pytest.param(way, marks=pytest.mark.slow) for way in WAYS[1:])], ids=lambda fault: fault.name
+)
 def test_whatever_the_way_it_fails_the_others_go_first(fault: Fault, rig: Rig) -> None:
     """Eleven wait behind one. It is kept, and goes when it can."""
     good = [f"good {number}" for number in range(11)]
@@ -102,6 +104,7 @@ def test_two_that_fail_alike_hold_nobody(rig: Rig) -> None:
     assert len(rig.entries("new")) == 2
 
 
+@pytest.mark.slow
 def test_two_that_telegram_refuses_alike_hold_nobody(rig: Rig) -> None:
     good = [f"good {number}" for number in range(10)]
     receive(rig, BAD, BAD_TOO, *good)
@@ -112,6 +115,7 @@ def test_two_that_telegram_refuses_alike_hold_nobody(rig: Rig) -> None:
     assert rig.entries("new") == []
 
 
+@pytest.mark.slow
 def test_requests_that_are_too_long_for_the_way_are_made_short(rig: Rig) -> None:
     """Twelve short SMS would go as one; a long one stays behind the short one after it."""
     short = [f"good {number} " + "x" * 90 for number in range(12)]

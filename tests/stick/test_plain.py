@@ -50,7 +50,8 @@ class TestWithoutLibgammu:
             assert seen[0] == seen[1]
             rig.stick.faults.clear()
 
-    @pytest.mark.parametrize("latency", [0.3, 0.5, 0.8])
+    @pytest.mark.slow
+    @pytest.mark.parametrize("latency", [0.3, 0.8])
     def test_a_slow_stick_is_read(self, python: str, latency: float) -> None:
         """libgammu 1.45.1 gets out of step with some, and then sees memories that have no room at all."""
         with Rig(python, latency=latency) as rig:
@@ -107,7 +108,7 @@ class TestWithoutLibgammu:
 class TestLeftAtAPrompt:
     """Another program said AT+CMGS and went. All that is typed there is the text of an SMS."""
 
-    @pytest.mark.parametrize("latency", [0.0, 0.5])
+    @pytest.mark.parametrize("latency", [0.0, 0.3])
     def test_poll_reads_on_and_nothing_is_sent(self, python: str, latency: float) -> None:
         with Rig(python, latency=latency) as rig:
             rig.stick.left_at_prompt()

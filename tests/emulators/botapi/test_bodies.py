@@ -98,6 +98,7 @@ def from_doctor(python: str) -> Iterator[Request]:
         yield from rig.api.requests
 
 
+@pytest.mark.slow
 def test_every_request_is_one_of_the_bot_api_s(python: str, models: Any) -> None:
     requests = [*from_poll(python), *from_setup(python), *from_doctor(python)]
     for request in requests:
