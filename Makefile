@@ -70,7 +70,7 @@ check:
 	@tests/prepare test
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m mypy
-	$(PYTHON) -m pytest -q tests/rules/test_rooms.py
+	$(PYTHON) -m pytest -q tests/rules/test_house.py tests/rules/test_readme.py
 
 bench:
 	@tests/prepare bench

@@ -29,7 +29,7 @@ homesim is started as cron starts it: a new bin/poll each period, while the one 
 runs, so the hand-over is measured too. A system that is not installed is said to be so:
   apt-get install gammu-smsd smstools curl     (needs neither of their services: disable them)
 
-exit codes: 0 the targets of the issue are met; 1 one is missed; 2 usage; 130 Ctrl-C
+exit codes: 0 the targets are met; 1 one is missed; 2 usage; 130 Ctrl-C
 
 examples:
   tests/bench/main.py --readme tests/README.md  the real thing, about 20 minutes

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """bin/health: every fault found, cured by the gentlest step that helps, told in exactly two alerts, no SMS lost.
 
-The stick is emulated and /sys is a folder that behaves (sysfs_tree.py says how it differs from a kernel's); the
-same is done on a real kernel in the VM. FAULTS is the table in the README: what is said there is what was seen here.
+The stick is emulated and /sys is a folder that behaves (emulators/sysfs/tree.py says how it differs from a kernel's);
+same is done on a real kernel in the VM. CASES is the table on health's page: what it says is what was seen here.
 """
 
 from __future__ import annotations

@@ -150,7 +150,7 @@ def switched_on(clinic: Clinic) -> list[str]:
     """What is still off of the stick."""
     device = clinic.tree.devices[PLACE]
     states = {"off the bus": device.on_bus, "not authorized": device.authorized, "not bound": device.bound,
-              "no radio": clinic.stick._state.settings["+CFUN"] == "1"}  # fmt: skip
+              "no radio": clinic.stick.radio}  # fmt: skip
     stick = Bus(clinic.tree.folder).at(PLACE)
     return [problem for problem, well in states.items() if not well] + ["no ports"] * (not stick or not stick.ttys)
 

@@ -96,7 +96,7 @@ def sending(api: BotApi, folder: Path) -> Sending:
     return Sending(api, folder)
 
 
-# Outcomes of facts/telegram.md section 2
+# What the Bot API answers, and what becomes of a message then
 
 NOT_DELIVERED = [
     server.gateway(502),

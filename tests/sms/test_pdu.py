@@ -163,8 +163,8 @@ def test_the_time_for_a_service_indication_is_linear(body: bytes) -> None:
 
 
 def test_a_bug_holds_up_no_other_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(message, "_text", lambda *_: 1 / 0)
-    text = pdus.deliver("482913 is your code")
+    monkeypatch.setattr(indication, "said", lambda *_: 1 / 0)
+    [text] = pdus.wap_push(pdus.service_indication("482913 is your code", "http://a.example"))
     assert message.read([text]).text == f"This SMS cannot be decoded: a bug in homesim, ZeroDivisionError.\n{text}"
 
 

@@ -80,7 +80,7 @@ class BotApi:
     answer is made, a message is in the chat; not if a fault keeps the request from that) and
     "answered" (the answer or its fault is over).
 
-    `rate` enforces the rate limit of botapi_chat.Buckets. `port` 0: one that is free.
+    `rate` enforces the rate limit of chat.Buckets. `port` 0: one that is free.
     """
 
     def __init__(self, token: str = TOKEN, chat_id: int = CHAT_ID, *, rate: bool = False, port: int = 0) -> None:

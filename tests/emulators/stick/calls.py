@@ -2,7 +2,7 @@
 """A call that comes in: what the stick says while it rings, and how it ends.
 
 The lines are those of public logs: `+CRING: VOICE` and `+CLIP: "...",145,,,,0` and `^CEND:1,0,104,16` (asterisk-chan-
-dongle issue 82), RING each 5 s (manual of the MU509), +CLIP of a withheld number (manual of the MC509). That NO
+dongle bug 82), RING each 5 s (manual of the MU509), +CLIP of a withheld number (manual of the MC509). That NO
 CARRIER follows ^CEND, and that AT^CURC=0 keeps neither back, is assumed: it is the worse case.
 """
 

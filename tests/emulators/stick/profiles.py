@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What differs between Huawei sticks, as far as public logs tell (shared facts: transcripts.md).
+"""What differs between Huawei sticks, as far as public logs tell.
 
 A value that no log shows is assumed to be that of a similar stick, and a comment says so.
 """

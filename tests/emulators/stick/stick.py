@@ -154,6 +154,11 @@ class Stick:
         with self._changed:
             return {(memory, index): slot.pdu for memory, index, slot in self._state.store}
 
+    @property
+    def radio(self) -> bool:
+        """Whether it is on."""
+        return self._state.settings["+CFUN"] == "1"
+
     def waiting(self) -> list[str]:
         """What waits in the network, the oldest first."""
         with self._changed:

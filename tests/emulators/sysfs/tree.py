@@ -2,7 +2,7 @@
 """A folder that stands in for /sys: USB devices, their ttys, hwmon. Emulated sticks hang on it.
 
 What is written to an attribute has the effect on the stick, its tty and the tree that it has in a
-kernel, as far as measured (shared facts: usb.md). What differs:
+kernel, as far as measured. What differs:
 
 - A kernel's write returns when its effect is there. Here it returns at once and the effect comes
   some ms later. That is stricter: who looks right after a write finds the old state, as with
