@@ -74,26 +74,6 @@ class TestLongSms:
         assert self.TEXT.strip() in sent.text
         assert rig.entries("parts") == []
 
-    def test_an_incomplete_one_waits_then_goes_and_is_told_whole_later(self, rig: Rig) -> None:
-        first, second, *rest = pdus.long_sms(self.TEXT, reference=9)
-        for pdu in (first, *rest):
-            rig.stick.deliver(pdu)
-        assert rig.poll().returncode == 0
-        assert rig.api.sent == []
-        assert rig.stick.stored() == {}  # a full SIM empties at once
-        rig.configure(poll="multipart_wait = 0")
-        assert rig.poll().returncode == 0
-        assert "[…]" in rig.texts()[0]
-        assert "incomplete: part 2 of" in rig.texts()[0]
-        assert rig.poll().returncode == 0
-        assert len(rig.api.sent) == 1
-        rig.stick.deliver(second)
-        assert rig.poll().returncode == 0
-        assert len(rig.api.sent) == 2
-        assert self.TEXT.strip() in rig.texts()[1]
-        assert "complete now" in rig.texts()[1]
-        assert rig.entries("parts") == []
-
 
 class TestPin:
     def test_the_right_pin_opens_the_sim(self, python: str) -> None:
@@ -226,29 +206,6 @@ class TestTelegram:
         rig.poll()
         assert ["possible repeat" in text for text in rig.texts()] == [False, True]
         assert rig.entries("new") == []
-
-    def test_one_bad_message_does_not_hold_back_the_next(self, rig: Rig) -> None:
-        rig.stick.store("SM", 0, pdus.deliver("bad", time=now() - timedelta(hours=1)))
-        rig.stick.store("SM", 1, pdus.deliver("good", time=now()))
-        rig.api.order(api_faults.refusal(400, "Bad Request: message is cursed"), times=2)
-        assert rig.poll().returncode == 0
-        told, good = [text.split("\n")[1] for text in rig.texts()]
-        assert "Telegram refuses the SMS" in told
-        assert good == "good"
-        [failed] = rig.entries("failed")
-        (rig.state / "failed" / failed).rename(rig.state / "new" / failed)
-        assert rig.poll().returncode == 0
-        assert "bad" in rig.texts()[2]
-
-    def test_one_that_always_gives_an_error_does_not_hold_back_the_next(self, rig: Rig) -> None:
-        rig.api.always(lambda request: "cursed" in request.params.get("text", ""), api_faults.gateway(502))
-        rig.stick.store("SM", 0, pdus.deliver("cursed", time=now() - timedelta(hours=1)))
-        rig.stick.store("SM", 1, pdus.deliver("good", time=now()))
-        rig.start("--linger", f"{WATCHED:.0f}")
-        rig.api.wait_for(lambda api: len(api.sent) == 1)
-        rig.api.relent()
-        rig.api.wait_for(lambda api: len(api.sent) == 2)
-        assert [text.split("\n")[1] for text in rig.texts()] == ["good", "cursed"]
 
     def test_a_chat_that_refuses_everything_empties_no_spool(self, rig: Rig) -> None:
         for number in range(5):

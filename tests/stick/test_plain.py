@@ -76,26 +76,6 @@ class TestWithoutLibgammu:
         assert "read by plain AT" in answer["says"]
         assert answer["ok"]
 
-    def test_the_right_pin_opens_the_sim(self, python: str) -> None:
-        with Rig(python, pin="1234") as rig:
-            rig.configure(modem='pin = "1234"')
-            rig.stick.faults.on("PORTSEL", Trouble(answer="ERROR"))
-            rig.stick.store("SM", None, pdus.deliver("behind the PIN"))
-            run = rig.poll()
-            assert (run.returncode, run.stderr) == (0, "")
-            assert "behind the PIN" in rig.api.text()
-
-    def test_a_wrong_pin_is_tried_once(self, python: str) -> None:
-        with Rig(python, pin="1234") as rig:
-            rig.configure(modem='pin = "9999"')
-            rig.stick.faults.on("PORTSEL", Trouble(answer="ERROR"))
-            for _ in range(3):
-                run = rig.poll()
-                assert run.returncode == 78
-                assert "PIN" in run.stderr
-                assert "9999" not in run.stderr
-            assert rig.stick.pin_tries_left == 2
-
     @pytest.mark.parametrize("name", ["nonsense", "fbus", "proxyphonet", "at12x", "dku2at-foo"])
     def test_a_wrong_connection_is_a_matter_of_configuration(self, rig: Rig, name: str) -> None:
         rig.configure(modem=f'connection = "{name}"')
