@@ -212,6 +212,8 @@ def age(rig: Rig, seconds: float) -> None:
     for one in state["callers"].values():
         one["at"] -= seconds
         one["reported"] -= seconds
+    if ringing := state["ringing"]:
+        state["ringing"] = ringing | {key: ringing[key] - seconds for key in ("began", "last")}
     path.write_text(json.dumps(state))
 
 

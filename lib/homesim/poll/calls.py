@@ -165,7 +165,7 @@ class Calls:
 
     def _save(self) -> None:
         if self._history != self._saved:
-            self._status.calls.save(records.to(self._history))
+            self._status.calls.save(records.to(self._history) if self._history != History() else {})
             self._saved = self._history
 
     def _put(self, callers: dict[str, Caller]) -> None:
