@@ -125,9 +125,6 @@ class Remote:
     def hang_up(self) -> Any:
         return self._ask("hang_up")
 
-    def missed(self) -> Any:
-        return self._ask("missed")
-
     def state(self) -> State:
         state = self._ask("state")
         assert isinstance(state, State)
