@@ -67,7 +67,8 @@ class RunFile:
         """Replace it atomically; {} removes it."""
         try:
             if fields:
-                files.replace(self._path, json.dumps(fields, indent=1), self._path.with_name(f"{self._path.name}.tmp"))
+                temporary = self._path.with_name(f"{self._path.name}.tmp")
+                files.replace(self._path, json.dumps(fields, indent=1), temporary, durable=False)
             else:
                 self._path.unlink(missing_ok=True)
         except OSError as error:  # no reason to leave an SMS on the stick

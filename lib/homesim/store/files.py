@@ -12,8 +12,8 @@ from pathlib import Path
 from homesim.errors import TryAgain, reason
 
 
-def replace(path: Path, text: str, temporary: Path | None = None) -> None:
-    """When this returns the file survives a power cut; it is 0600, its owner the old one's.
+def replace(path: Path, text: str, temporary: Path | None = None, *, durable: bool = True) -> None:
+    """When this returns the file survives a power cut, if it is to be `durable`; it is 0600, its owner the old one's.
 
     `temporary` is in the same file system; without one it is in the file's own folder. Raise OSError.
     """
@@ -26,9 +26,11 @@ def replace(path: Path, text: str, temporary: Path | None = None) -> None:
                 os.fchown(descriptor, path.stat().st_uid, path.stat().st_gid)
             file.write(text)
             file.flush()
-            os.fsync(descriptor)
+            if durable:
+                os.fsync(descriptor)
         os.rename(temporary, path)
-        sync(path.parent)
+        if durable:
+            sync(path.parent)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink()
