@@ -2,7 +2,7 @@
 """What the stick says, for doctor. It is asked, not set.
 
 A run of homesim-poll that is at work knows all that already: then its status is taken. Else a process of its own
-asks: port and lock are free again when it ends.
+asks (stick/probe): port and lock are free again when it ends.
 """
 
 from __future__ import annotations

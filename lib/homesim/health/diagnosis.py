@@ -111,7 +111,7 @@ def _answer(seen: Evidence) -> Finding:
     if age <= STALE and not believed:
         if status.answered_boottime is None:
             return unseen("answer", f"none yet, {ago(age)} after the start")
-        reader = "; read by plain AT, as libgammu does not start on it" if status.reader == "plain AT" else ""
+        reader = f"; its SMS are read by {status.reader}" if status.reader else ""
         return good("answer", ("it answers" if seen.asked else f"homesim-poll had one {ago(age)} ago") + reader)
     if not seen.asked and (run := last_run(seen)).fault:
         return replace(run, age=age)
