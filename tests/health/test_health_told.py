@@ -15,7 +15,7 @@ from clinic import PLACE, Clinic
 from doctor.system import System, first_bad
 from emulators.botapi.faults import refusal
 from emulators.stick.pty_port import PtyPort
-from emulators.stick.stick import Cure, Sim, Stick
+from emulators.stick.stick import Cure, Sim, Stick, Trouble
 from health.test_health import pulled_out, put_in
 from health.test_health_runs import check, seen, silent
 from homesim.health import alert
@@ -171,8 +171,12 @@ class TestDoctor:
 
 
 class TestSim:
-    def test_a_pin_that_is_refused_is_not_asked_for(self, clinic: Clinic) -> None:
+    @pytest.mark.parametrize("fault", ["wrong-pin", "last-tries"])
+    def test_a_pin_that_is_not_to_be_tried_is_not_asked_for(self, clinic: Clinic, fault: str) -> None:
         clinic.stick = Stick(pin="1234")
+        if fault == "last-tries":  # somebody has spent one
+            says = b"\r\n^CPIN: SIM PIN,2,10,2,10,3\r\n"
+            clinic.stick.faults.on(r"\^CPIN\?", Trouble(answer="OK", before_answer=says))
         clinic.tree.unplug(PLACE)
         clinic.port = PtyPort(clinic.stick, clinic.folder / "sms")
         clinic.tree.plug(clinic.stick, clinic.port, at=PLACE)
@@ -181,8 +185,8 @@ class TestSim:
         assert clinic.check() == 75
         clinic.poll()
         [alert] = clinic.alerts()
-        assert alert.startswith(FAULTS["wrong-pin"].what)
-        assert "It is not tried again" in alert
+        assert alert.startswith(FAULTS[fault].what)
+        assert FAULTS[fault].todo in alert
         assert "Set pin" not in alert
 
     def test_a_pin_that_is_not_there_is_asked_for(self, clinic: Clinic) -> None:
