@@ -67,7 +67,7 @@ class TestHand:
         reset_in_vain(clinic)
         first, second = spooled(clinic)
         assert HAND not in first
-        assert "I reset it twice and cut its power. That did not help." in second
+        assert "I reset it and cut its power. That did not help." in second
         assert f"ask whoever is near the Raspberry Pi: {HAND}. I go on trying." in second
         assert "I am trying to bring it back" not in second
 
