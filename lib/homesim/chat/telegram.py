@@ -149,8 +149,8 @@ def _parameters(draft: Draft, chat_id: int, topic_id: int | None) -> dict[str, A
 def _body(response: requests.Response) -> dict[str, Any]:
     """The JSON object of an answer; {} for a web page, a truncated answer, one that is too long, or none."""
     octets = bytearray()
-    for octet in response.iter_content(1):
-        octets += octet
+    for chunk in response.iter_content(1 << 12):
+        octets += chunk
         if len(octets) > MOST:
             return {}
     try:
