@@ -146,7 +146,7 @@ def dead(system: System) -> None:
 
 def switched_off(system: System) -> None:
     """By a reset of ours that was killed: it was seen at work before."""
-    Spool(system.rig.state).set_state("stick", {"place": STATION, "ids": "12d1:155e"})
+    Spool(system.rig.state).save("stick", {"place": STATION, "ids": "12d1:155e"})
     (system.stick / "authorized").write_text("0\n")
 
 

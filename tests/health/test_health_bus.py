@@ -134,9 +134,9 @@ class TestChoice:
     )  # fmt: skip
     def test_a_damaged_memory_is_none(self, state: dict[str, object], tmp_path: Path) -> None:
         spool = Spool(tmp_path)
-        spool.set_state("stick", state)
+        spool.save("stick", state)
         assert recall(spool) is None
-        spool.set_state("stick", {"place": OURS.place, "ids": OURS.ids})
+        spool.save("stick", {"place": OURS.place, "ids": OURS.ids})
         assert recall(spool) == KEPT
 
 

@@ -49,7 +49,7 @@ def check(spool: Spool, faults: Sequence[Fault], alert_after: int = 2) -> Incide
 
 
 def change(spool: Spool, **fields: object) -> None:
-    spool.set_state("incident", {**spool.state("incident"), **fields})
+    spool.save("incident", {**(spool.load(dict, "incident") or {}), **fields})
 
 
 class TestTelling:
@@ -242,8 +242,8 @@ class TestDamage:
     @pytest.mark.parametrize("key", Incident.__dataclass_fields__)
     def test_an_incident_with_a_field_missing(self, spool: Spool, key: str) -> None:
         check(spool, [SILENT])
-        state = spool.state("incident")
-        spool.set_state("incident", {name: value for name, value in state.items() if name != key})
+        state = spool.load(dict, "incident") or {}
+        spool.save("incident", {name: value for name, value in state.items() if name != key})
         check(spool, [SILENT])
 
     @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b'"x"', b"9" * 5000, b"{}"])

@@ -468,8 +468,8 @@ class TestTheCard:
 
     def test_what_an_older_version_left_on_the_card_goes(self, rig: Rig) -> None:
         spool = Spool(rig.state)
-        spool.set_state("calls", {"series": [{"caller": ANNA, "tries": 2}]})
-        spool.set_state("missed", {"callers": [ANNA]})
+        spool.save("calls", {"series": [{"caller": ANNA, "tries": 2}]})
+        spool.save("missed", {"callers": [ANNA]})
         assert rig.poll().returncode == 0
         assert not {"calls", "missed"} & {path.name for path in rig.state.iterdir()}
         assert calls(rig) == []

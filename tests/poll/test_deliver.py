@@ -60,13 +60,13 @@ class Sending:
 
     def run(self, *, sleep: Callable[[float], None] | None = None) -> tuple[HomesimError | None, float | None]:
         """One run of the program, long after the one before: its problem, and when to try again."""
-        self.spool.set_state("suspects", {name: [1, 0, 0] for name in self.spool.state("suspects")})
+        self.spool.save("suspects", {name: [1, 0, 0] for name in (self.spool.load(dict, "suspects") or {})})
         delivery = Delivery(self.spool, self.telegram, self.modem)
         pause = delivery.send_waiting(time.monotonic() + LONG, sleep or self.slept.append)
         return delivery.problem, pause
 
     def wait_is_over(self) -> None:
-        self.spool.set_state("not-before", {})
+        self.spool.save("not-before", {})
 
     def names(self, folder: str) -> list[str]:
         return [entry.name for entry in self.spool.entries(folder)]
@@ -309,7 +309,7 @@ def test_retry_after_outlives_the_run(asked: int, waited: float, sending: Sendin
 @pytest.mark.parametrize("ahead", [-10 * 365 * 86400.0, -1.0, MAX_WAIT + 60, 10 * 365 * 86400.0])
 def test_a_clock_that_jumped_does_not_make_it_wait(ahead: float, sending: Sending) -> None:
     sending.put("hello")
-    sending.spool.set_state("not-before", {"time": time.time() + ahead})
+    sending.spool.save("not-before", {"time": time.time() + ahead})
     assert sending.run() == (None, None)
     assert sending.bodies() == ["hello"]
 

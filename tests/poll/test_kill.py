@@ -108,7 +108,7 @@ def _store_named(rig: Rig, memory: str, *texts: str) -> None:
     for number, text in enumerate(texts):
         index = rig.stick.store(memory, None, text)
         named = [message.digest(text), f"20261122T11345{number}Z-{number:024}"]
-        spool.set_state("slots", spool.state("slots") | {f"{memory} {index}": named})
+        spool.save("slots", (spool.load(dict, "slots") or {}) | {f"{memory} {index}": named})
 
 
 def _folders(rig: Rig) -> None:
@@ -442,7 +442,7 @@ def recorded() -> tuple[Record, dict[tuple[str, int], str], Path]:
     scenario = SCENARIOS["everything"]
     with scenario.rig() as rig:
         scenario.make(rig)
-        named: dict[str, Any] = Spool(rig.state).state("slots")
+        named: dict[str, Any] = Spool(rig.state).load(dict, "slots") or {}
         names = {
             (memory, index): str(named.get(f"{memory} {index}", (None, message.name([text])))[1])
             for (memory, index), text in rig.stick.stored().items()

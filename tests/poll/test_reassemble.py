@@ -228,11 +228,11 @@ def test_a_run_that_is_killed_while_it_tells_parts_tells_none_again(rig: Rig) ->
     name = f"{message.name([one, two])}-incomplete"
     spool = Spool(rig.state)
     spool.mark(name)
-    spool.set_state("telling", {name: [message.name([one]), message.name([two])]})
+    spool.save("telling", {name: [message.name([one]), message.name([two])]})
     assert rig.poll().returncode == 0
     [text] = rig.texts()
     assert text.split("\n")[1] == "[…]three […]"
-    assert spool.state("telling") == {}
+    assert not spool.load(dict, "telling")
 
 
 def seconds_for(parts: Sequence[Part]) -> float:

@@ -131,7 +131,7 @@ class Calls:
         self._resumed = self._history.ringing.last if self._history.ringing else 0.0
         self._tried = self._resumed  # the RING at which we last tried to reject a call
         for old in ("calls", "missed"):  # 0.1.0's, on the card
-            spool.set_state(old, {})
+            spool.save(old, {})
 
     def keep(self, line: str) -> bool:
         """Keep a line that the stick says on its own; True when it is about a call."""

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import inf
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from homesim.errors import TryAgain, reason
 from homesim.store import files, records
@@ -201,12 +201,6 @@ class Spool:
             with writing(self.root / key) as path:
                 path.unlink()
                 sync(self.root)
-
-    def state(self, key: str) -> dict[str, Any]:
-        return self.load(dict, key) or {}
-
-    def set_state(self, key: str, value: dict[str, object]) -> None:
-        self.save(key, value)
 
     def sweep(self, now: float) -> None:
         """Forget what is too old to come again, and what a killed run left half written."""
