@@ -24,6 +24,7 @@ from conftest import pythons
 from emulators.stick.stick import Registration
 from emulators.sysfs.tree import Cure
 from health.test_health_runs import seen, silent
+from homesim.health.recovery import STEPS
 from homesim.process import boottime
 from homesim.stick.usb import Bus
 from patience import PATIENCE
@@ -257,7 +258,7 @@ def test_a_stick_that_is_only_named_is_put_back_too(clinic: Clinic) -> None:
     seen(clinic, answered_boottime=0, error="no such device")
     clinic.health()
     path = clinic.state / "incident"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "step": 5, "since": boottime()}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "step": STEPS.index("power") + 1, "since": boottime()}))
     kill(clinic, Event("write", 1, "disable 1"))
     clinic.tree.wait_for(lambda tree: not os.path.exists(tree.path(PLACE)))
     clinic.tree.devices[PLACE].comes_back_as = "12d1:155e"
