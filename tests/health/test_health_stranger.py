@@ -57,6 +57,7 @@ def whole_ladder(clinic: Clinic) -> None:
         assert clinic.health() == 75
 
 
+@pytest.mark.slow
 class TestNeverSeen:
     """A card restored, or a configuration by hand: nobody has seen the stick at work."""
 
@@ -111,6 +112,7 @@ class TestNeverSeen:
         assert clinic.tree.writes == []
 
 
+@pytest.mark.slow
 class TestAPortThatIsNotOnUsb:
     @pytest.mark.parametrize("ids", [HILINK, "12d1:1001"])
     @pytest.mark.parametrize("remembered", [False, True], ids=["", "taken for ours by 0.1.0"])
@@ -130,6 +132,7 @@ class TestAPortThatIsNotOnUsb:
         assert clinic.tree.writes == []
 
 
+@pytest.mark.slow
 class TestInItsPlace:
     """The socket that ours was in, with something else of its maker in it."""
 

@@ -62,6 +62,7 @@ def reset_in_vain(clinic: Clinic) -> None:
     in_vain(clinic)
 
 
+@pytest.mark.slow
 class TestHand:
     def test_the_owner_is_told_once_that_a_hand_is_needed(self, clinic: Clinic) -> None:
         reset_in_vain(clinic)
@@ -144,6 +145,7 @@ class TestHand:
         assert "cut its power" not in spooled(clinic)[-1]
 
 
+@pytest.mark.slow
 class TestDoctor:
     def test_a_device_that_answers_nothing_on_usb(self, python: str) -> None:
         """Endpoint 0 silent: `authorized` reads 1, and no interface comes back."""
@@ -335,6 +337,7 @@ class TestRefused:
         file = folder / (name if ".json" in name else f"{name}.json")
         file.write_text(json.dumps({"pdus": [pdu], "reason": "HTTP 400"}))
 
+    @pytest.mark.slow
     def test_it_is_told_once_and_is_no_reason_for_a_reset(self, clinic: Clinic) -> None:
         assert clinic.check() == 0
         self.put(clinic)
@@ -355,6 +358,7 @@ class TestRefused:
         assert clinic.check() == 0
         assert len(clinic.alerts()) == 2
 
+    @pytest.mark.slow
     def test_what_the_sender_has_told_is_not_told_again(self, clinic: Clinic) -> None:
         assert clinic.check() == 0
         clinic.api.always(lambda request: "cursed" in request.params.get("text", ""), refusal(400, "Bad Request: odd"))
@@ -372,6 +376,7 @@ class TestRefused:
         assert clinic.check() == 0
         assert spooled(clinic) == []
 
+    @pytest.mark.slow
     def test_a_stick_s_incident_ends_all_the_same(self, clinic: Clinic) -> None:
         assert clinic.check() == 0
         self.put(clinic)

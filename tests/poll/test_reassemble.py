@@ -246,6 +246,7 @@ def seconds_for(parts: Sequence[Part]) -> float:
     return min(took)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "valid"), [(0, True), (1, True), (200, True), (0, False)])
 def test_gathering_one_key_costs_as_much_as_there_is_of_it(step: int, valid: bool) -> None:
     """Parts in the same second, near one another and far from one another, and without any time."""

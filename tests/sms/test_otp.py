@@ -146,6 +146,7 @@ def cpu(text: str) -> float:
     return min(spent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bit", [*BITS, "İ", "ยืนยัน", "X", "QGFD", "A1-", "is1234", "promo code "])
 def test_a_hostile_text_four_times_as_long_takes_four_times_as_long(bit: str) -> None:
     short, long = ((bit * length)[: length - 5] + "!4829" for length in (LONG // 4, LONG))

@@ -136,6 +136,7 @@ def test_any_service_indication_is_read(kind: bytes, octets: bytes, tokens: list
         assert render.render(read, "home")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [

@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 
+import pytest
+
 import pdus
 from emulators.botapi.server import Chat
 from emulators.stick.stick import PtyPort, Stick, Trouble
@@ -33,6 +35,7 @@ def test_ok_to_everything(rig: Rig) -> None:
     assert line.startswith(f"homesim-poll: {rig.folder}/sms: ")
 
 
+@pytest.mark.slow
 def test_ok_to_everything_at_one_of_two_sticks(rig: Rig) -> None:
     other = Stick("E303")
     with PtyPort(other, rig.folder / "other"):
@@ -48,6 +51,7 @@ def test_ok_to_everything_at_one_of_two_sticks(rig: Rig) -> None:
         assert (starts(rig.stick), starts(other)) == (STARTS, 1)
 
 
+@pytest.mark.slow
 def test_notices_without_end_bring_no_more_lists_than_time_does(rig: Rig) -> None:
     stop = threading.Event()
 
@@ -93,6 +97,7 @@ print(signal.getitimer(signal.ITIMER_REAL)[0] <= 199.5, clock.last - time.monoto
     assert run.stdout == "True True ['--modem', 'home']\n"
 
 
+@pytest.mark.slow
 def test_the_parts_of_a_long_sms_are_no_notices_in_vain(rig: Rig) -> None:
     """What is announced right after many of them is read at once, as each of them was."""
     with rig.lingering():

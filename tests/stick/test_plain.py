@@ -88,7 +88,7 @@ class TestWithoutLibgammu:
 class TestLeftAtAPrompt:
     """Another program said AT+CMGS and went. All that is typed there is the text of an SMS."""
 
-    @pytest.mark.parametrize("latency", [0.0, 0.3])
+    @pytest.mark.parametrize("latency", [0.0, pytest.param(0.3, marks=pytest.mark.slow)])
     def test_poll_reads_on_and_nothing_is_sent(self, python: str, latency: float) -> None:
         with Rig(python, latency=latency) as rig:
             rig.stick.left_at_prompt()

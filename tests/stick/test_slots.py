@@ -189,6 +189,7 @@ def test_what_was_sent_from_the_stick_is_not_said_to_be_unsent(rig: Rig) -> None
     assert "stored on the stick; shown is its recipient" in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", [Trouble(answer="OK"), Trouble(answer="ERROR"), Trouble(answer="+CMS ERROR: 500")])
 def test_what_is_not_let_go_is_a_fault_with_a_name(python: str, trouble: Trouble) -> None:
     """Told once, whatever becomes of it; nothing is reset, and the stick is not asked for ever."""

@@ -161,6 +161,7 @@ def answers(api: BotApi) -> Iterator[tuple[str, Any]]:
     yield "getWebhookInfo", {}
 
 
+@pytest.mark.slow
 def test_what_the_stand_in_answers_is_whole(models: Any) -> None:
     adapter = pytest.importorskip("pydantic").TypeAdapter
     with BotApi() as api:
