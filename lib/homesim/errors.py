@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Failures that are expected: each names its object, says what to do and carries an exit code.
 
-Anything else that is raised is a bug and shows its traceback (run.py).
+Anything else that is raised is a bug and shows its traceback (program.py).
 """
 
 from __future__ import annotations

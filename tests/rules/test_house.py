@@ -11,6 +11,8 @@ import tomllib
 
 import pytest
 
+from homesim.chat import telegram
+from homesim.health.faults import FAULTS
 from rig import ROOT
 
 LIB = ROOT / "lib" / "homesim"
@@ -99,6 +101,15 @@ def _rooms(module: str) -> set[str]:
 @pytest.mark.parametrize("module", MODULES)
 def test_a_room_can_be_seen_whole(module: str) -> None:
     assert len(ROOMS[module].read_text().splitlines()) <= 250
+
+
+def test_an_error_carries_the_key_of_a_fault_that_there_is() -> None:
+    """A key that nobody knows would be a silent stick to health."""
+    others = {"", "not-root", "other-reader"}  # what no person is told as a fault: who asks says it in his own words
+    text = "".join(path.read_text() for path in ROOMS.values())
+    keys = set(re.findall(r'fault(?:: str)? ?= ?"([\w-]*)"', text)) | set(telegram.FAULTS.values())
+    assert len(keys) > len(others)
+    assert keys - others <= FAULTS.keys()
 
 
 def test_nothing_reads_on_from_another_program() -> None:

@@ -34,7 +34,7 @@ _CHAT_REFUSED = (
     "need administrator rights",
 )  # fmt: skip
 
-_FAULTS = {401: "token", 403: "chat", 404: "token", 407: "proxy", 409: "other-reader", 421: "token"}
+FAULTS = {401: "token", 403: "chat", 404: "token", 407: "proxy", 409: "other-reader", 421: "token"}
 _CURES = {
     401: "Telegram does not know the token; set telegram.token to what BotFather gives",
     403: "the bot may not write to the chat; open the chat, press Start, or unblock the bot",
@@ -165,7 +165,7 @@ def _answered(status: int, body: dict[str, Any]) -> Answer:
     parameters = parameters if isinstance(parameters, dict) else {}
     description = str(body.get("description", ""))
     reason = f"HTTP {status} {description}".strip()
-    fault = _FAULTS.get(status, "telegram")
+    fault = FAULTS.get(status, "telegram")
     if status == 200:
         sent = body.get("ok") is True
         return Answer(Outcome.SENT) if sent else Answer(Outcome.AMBIGUOUS, "the answer is not Telegram's", "portal")

@@ -45,10 +45,6 @@ def behind_port(seen: Evidence) -> Sequence[Finding]:
     return [answer, sim] if closed else [answer, sim, _network(seen), _call(seen), _memory(seen)]
 
 
-def power(seen: Evidence) -> Finding:
-    return bad("voltage") if seen.low_voltage else good("power", "no under-voltage now")
-
-
 def last_run(seen: Evidence) -> Finding:
     """When homesim-poll was here."""
     idle = seen.age(seen.status.updated_boottime)

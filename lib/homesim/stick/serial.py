@@ -28,7 +28,7 @@ from homesim.store.spool import Spool
 T = TypeVar("T")
 
 # libgammu says farewell to a stick when its object goes, which takes up to ten minutes if the stick is silent. So
-# none ever goes: programs that opened one leave with run.leave().
+# none ever goes: programs that opened one leave with program.leave().
 _OPENED: list[gammu.StateMachine] = []
 
 PROBE = 5.0  # seconds: a slow stick takes 1 s an answer

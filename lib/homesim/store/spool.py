@@ -5,7 +5,7 @@
               tmp/ -> new/ -> failed/     with the reason; `mv` one back to new/ to try again
 
 Invariants: a file is in its folder whole or not at all (written in tmp/, fsynced, renamed, the folder
-fsynced). An entry's name says what it is (sms.name), so the same SMS read twice is the same file. An entry
+fsynced). An entry's name says what it is (sms/message), so the same SMS read twice is the same file. An entry
 leaves new/ only after its mark is in seen/ or its copy in failed/; one that is in new/ and seen/ was sent.
 Names begin with the SMSC time (poll/slots: or our own): a sorted listing is the order of sending, but for what is
 of one second. Only what is named like an entry is one: what an editor leaves beside it is neither counted nor touched.
