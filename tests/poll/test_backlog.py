@@ -16,7 +16,8 @@ import pytest
 
 import pdus
 from homesim.sms import message
-from homesim.store.spool import Entry, Spool
+from homesim.store.entry import Entry
+from homesim.store.spool import Spool
 from patience import PATIENCE, WATCHED
 from rig import Rig, now
 

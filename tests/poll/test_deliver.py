@@ -29,7 +29,8 @@ from homesim.errors import ConfigError, HomesimError, TryAgain
 from homesim.poll.backlog import ALONE
 from homesim.poll.deliver import Delivery
 from homesim.sms import message
-from homesim.store.spool import Entry, Spool
+from homesim.store.entry import Entry
+from homesim.store.spool import Spool
 from rig import now
 
 GROUP, SUPERGROUP, TOPIC = -4001, -1001557912345, 7

@@ -27,7 +27,8 @@ from emulators.botapi.server import Chat, refusal, reset, too_many
 from homesim.poll.reassemble import MOST_OF_KEY
 from homesim.sms import message
 from homesim.stick.status import RunFile
-from homesim.store.spool import Entry, Spool
+from homesim.store.entry import Entry
+from homesim.store.spool import Spool
 from poll import steps
 from poll.steps import Call, HookStep, Record, Step
 from rig import Rig, now

@@ -19,7 +19,8 @@ import pdus
 from homesim.poll.reassemble import Joining
 from homesim.sms import message, pdu
 from homesim.sms.concat import NEAR, Group, Part, gather
-from homesim.store.spool import Entry, Spool
+from homesim.store.entry import Entry
+from homesim.store.spool import Spool
 
 SETTINGS = settings(deadline=None, derandomize=True, max_examples=80)
 CENTRES = [pdus.SMSC, "+491710760001"]

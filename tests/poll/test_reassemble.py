@@ -18,7 +18,8 @@ from emulators.stick.stick import Trouble
 from homesim.poll.reassemble import KEEP, MOST, MOST_OF_KEY
 from homesim.sms import message
 from homesim.sms.concat import Part, gather
-from homesim.store.spool import Entry, Spool
+from homesim.store.entry import Entry
+from homesim.store.spool import Spool
 from patience import PATIENCE, WATCHED
 from poll import steps
 from rig import Rig, now

@@ -11,7 +11,8 @@ import pytest
 import pdus
 from emulators.stick.stick import Trouble
 from homesim.sms import message
-from homesim.store.spool import Entry, Spool
+from homesim.store.entry import Entry
+from homesim.store.spool import Spool
 from patience import PATIENCE
 from rig import Rig
 

@@ -14,7 +14,8 @@ import pdus
 from emulators.botapi import server
 from emulators.botapi.server import Fault
 from homesim.sms import message
-from homesim.store.spool import Entry, Spool
+from homesim.store.entry import Entry
+from homesim.store.spool import Spool
 from patience import PATIENCE
 from rig import ROOT, Rig, now
 

@@ -31,7 +31,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from homesim.errors import TryAgain
-from homesim.store.spool import SEEN_DAYS, Entry, Spool
+from homesim.store.entry import Entry
+from homesim.store.spool import SEEN_DAYS, Spool
 
 SETTINGS = settings(deadline=None, derandomize=True, max_examples=50)
 DAY = 86400

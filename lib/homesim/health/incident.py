@@ -24,7 +24,8 @@ from homesim.health import alert
 from homesim.health.faults import Fault
 from homesim.process import boottime
 from homesim.store import records
-from homesim.store.spool import Entry, Spool
+from homesim.store.entry import Entry
+from homesim.store.spool import Spool
 
 STATE, LATELY = "incident", "lately"
 DAY = 86400.0

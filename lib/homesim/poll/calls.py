@@ -31,7 +31,8 @@ from homesim.config import Modem as Settings
 from homesim.stick.driver import Driver
 from homesim.stick.status import Status
 from homesim.store import records
-from homesim.store.spool import Entry, Spool
+from homesim.store.entry import Entry
+from homesim.store.spool import Spool
 
 WINDOW = 600.0  # seconds
 MOST = 6  # messages in a WINDOW

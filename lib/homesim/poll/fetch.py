@@ -18,7 +18,8 @@ from homesim.poll.slots import Slots, untimed
 from homesim.sms import pdu
 from homesim.stick.driver import Driver, Memory, Slot
 from homesim.stick.status import Status
-from homesim.store.spool import Entry, Spool
+from homesim.store.entry import Entry
+from homesim.store.spool import Spool
 
 _CMTI = re.compile(r'\+C[MD][TS]I: ?"(\w+)", ?(\d+)')
 TRIES = 2  # to delete one SMS in one run

@@ -18,7 +18,8 @@ from itertools import islice
 
 from homesim.sms import message
 from homesim.sms.concat import Group, Key, Part, gather
-from homesim.store.spool import Entry, Spool
+from homesim.store.entry import Entry
+from homesim.store.spool import Spool
 
 MOST, MOST_OF_KEY = 1000, 255  # parts that wait; 255 are the most of one message
 KEEP = 7 * 86400.0  # seconds a forwarded part waits for the missing ones: no service centre tries longer

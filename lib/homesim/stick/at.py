@@ -49,10 +49,6 @@ _LINE, _UNREAD = 1 << 14, 1 << 20
 _LATE = 0.3  # seconds at least for what comes late
 
 
-class Silent(TryAgain):
-    """The port is there and nothing answers."""
-
-
 @dataclass(frozen=True)
 class Exchange:
     """One AT command and its answer, the final result code last."""
@@ -84,7 +80,7 @@ class Wire:
         threading.Thread(target=self._carry, daemon=True).start()
 
     def greet(self, seconds: float) -> None:
-        """The first command. Raise Silent when nothing answers it within `seconds`.
+        """The first command. Raise TryAgain when nothing answers it within `seconds`.
 
         ESC before it: another program may have left the port at the prompt of AT+CMGS, where all we say would be an
         SMS (TS 27.005 3.5.1). CR ends what a stick makes of it that knows no ESC; either says OK or ERROR at most.
@@ -99,7 +95,7 @@ class Wire:
     def command(self, text: str, seconds: float) -> Sequence[str]:
         """Ask one AT command; the lines of its answer, the final result code last.
 
-        Not while libgammu is at work. Raise Silent when none has come within `seconds`.
+        Not while libgammu is at work. Raise TryAgain when none has come within `seconds`.
         """
         end = time.monotonic() + seconds
         with self._changed:
@@ -110,7 +106,7 @@ class Wire:
             if self.problem:
                 raise self.problem
             if not answered:
-                raise Silent(self.path, f"no answer to {text.split('=')[0]} within {seconds:.0f} s")
+                raise TryAgain(self.path, f"no answer to {text.split('=')[0]} within {seconds:.0f} s")
             return self.exchanges[-1].answer
 
     def _open(self) -> int:
@@ -210,7 +206,7 @@ class Wire:
         deadline = time.monotonic() + seconds
         while octets:
             if not select.select([], [self._port], [], max(0.0, deadline - time.monotonic()))[1]:
-                raise Silent(self.path, "takes no commands any more")
+                raise TryAgain(self.path, "takes no commands any more")
             try:
                 octets = octets[os.write(self._port, octets) :]
             except OSError as error:

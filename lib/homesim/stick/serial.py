@@ -73,7 +73,7 @@ class Serial:
     def _quiet(self) -> str:
         """Ask the port with a short time limit and quiet it; the SIM's state.
 
-        Raise Silent when nothing answers, Stuck when the answers are to other questions.
+        Raise TryAgain when nothing answers, Stuck when the answers are to other questions.
         """
         self._wire.greet(PROBE)
         probe = Plain(self._wire, PROBE)

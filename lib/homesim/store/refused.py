@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from homesim.sms.message import stamp
-from homesim.store.entry import own
-from homesim.store.spool import Entry, Spool
+from homesim.store.entry import Entry, own
+from homesim.store.spool import Spool
 
 STATE = "refused"
 

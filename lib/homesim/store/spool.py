@@ -26,8 +26,7 @@ from typing import TypeVar
 
 from homesim.errors import TryAgain, reason
 from homesim.store import files, records
-from homesim.store.entry import FILE, content, parse
-from homesim.store.entry import Entry as Entry
+from homesim.store.entry import FILE, Entry, content, parse
 from homesim.store.files import shown, sync, writing
 
 T = TypeVar("T")
