@@ -15,6 +15,7 @@ import pytest
 from emulators.stick.stick import PtyPort, Stick, Trouble
 from homesim.errors import TryAgain
 from homesim.stick.at import Wire
+from patience import PATIENCE
 
 LIMIT = 2.0  # of a command
 BEYOND = 20.0  # what a busy machine may take for it
@@ -44,19 +45,19 @@ def libgammu(wire: Wire) -> Iterator[int]:
     os.close(descriptor)
 
 
-def in_time(wire: Wire) -> str:
+def in_time(wire: Wire, limit: float = PATIENCE) -> str:
     """What came of a command of ours, which must come back by itself."""
     outcome: list[str] = []
 
     def ask() -> None:
         try:
-            outcome.append(" ".join(wire.command("AT+CSQ", LIMIT)))
+            outcome.append(" ".join(wire.command("AT+CSQ", limit)))
         except TryAgain as error:
             outcome.append(str(error))
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(BEYOND)
+    thread.join(limit + BEYOND)
     return outcome[0] if outcome else "never came back"
 
 
@@ -77,7 +78,7 @@ def test_what_the_stick_does_not_take_holds_no_command_up(
     port.hold()
     os.write(libgammu, b"AT+CMGL=4\r")
     assert os.read(libgammu, 100) == b"AT+CMGL=4\r"  # its echo: the wire has taken it
-    assert "takes no commands" in in_time(wire)
+    assert "takes no commands" in in_time(wire, LIMIT)
 
 
 def test_all_of_a_long_answer_is_there_when_libgammu_reads_it(stick: Stick, libgammu: int) -> None:
