@@ -18,7 +18,6 @@ Times are seconds since the epoch, as they outlive a run; one in the future was 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import time
@@ -28,6 +27,7 @@ from datetime import UTC, datetime
 from threading import Event
 
 from homesim.config import Modem as Settings
+from homesim.sms.message import named, stamp
 from homesim.stick.driver import Driver
 from homesim.stick.status import Status
 from homesim.store import records
@@ -171,15 +171,15 @@ class Calls:
 
     def _put(self, callers: dict[str, Caller]) -> None:
         identity = " ".join(f"{who} {one.at}" for who, one in callers.items())  # the same if a killed run has put it
-        stamp = datetime.fromtimestamp(min(one.at for one in callers.values()), UTC).strftime("%Y%m%dT%H%M%SZ")
-        name = f"{stamp}-call-{hashlib.sha256(identity.encode()).hexdigest()[:24]}"
+        begin = stamp(datetime.fromtimestamp(min(one.at for one in callers.values()), UTC))
+        name = named(f"{begin}-call", [identity])
         if self._spool.known(name):
             return
         digits = re.sub(r"\D", "", "".join(callers)) if len(callers) == 1 else ""
         copy = tuple(digits[-count:] for count in COPIES if len(digits) >= count)
         text = "\n".join(_words(who, one) for who, one in callers.items())
         self._spool.put("new", Entry(name, alert=text, copy=copy, received=time.time()))
-        log.info("call of %s stored", stamp)
+        log.info("call of %s stored", begin)
         self._wake.set()
 
 

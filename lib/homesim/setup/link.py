@@ -19,6 +19,7 @@ from typing import Any
 from homesim.chat.telegram import Bot
 from homesim.chat.updates import Updates
 from homesim.errors import ConfigError, TryAgain
+from homesim.program import clean
 
 WITHIN = 600.0  # seconds
 POLL = 25  # seconds that the server waits for an update; it would up to 50
@@ -97,4 +98,4 @@ def _who(sender: dict[str, Any], chat: dict[str, Any]) -> str:
 
 def _clean(name: str) -> str:
     """Names are anybody's choice: nothing that moves a terminal's cursor or turns its text around."""
-    return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:64]
+    return " ".join(clean(name).split())[:64]

@@ -8,7 +8,6 @@ go on while a person thinks.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
@@ -88,7 +87,5 @@ def wait_for_turn(settings: Config, name: str, tell: Callable[[str], None]) -> N
     if turn.take(wait=1.0):
         return
     tell("Another run of homesim holds the stick; it lets go within a minute or so.")
-    end = time.monotonic() + PATIENCE
-    while not turn.take(wait=max(0.0, end - time.monotonic())):
-        if time.monotonic() > end:
-            raise TryAgain(name, "another run holds the stick and does not end; run homesim-doctor")
+    if not turn.take(PATIENCE, queue=PATIENCE):
+        raise TryAgain(name, "another run holds the stick and does not end; run homesim-doctor")
