@@ -493,25 +493,30 @@ def fsyncs(python: str, callers: list[str]) -> int:
 
 
 def storm(python: str, count: int) -> list[float]:
-    """So many calls, each right after the one before, of changing and of withheld numbers, and SMS now and then; the
-    latencies of these.
+    """So many calls or more, each right after the one before, of changing and of withheld numbers, until three SMS or
+    more have come between them; the latencies of these.
     """
-    over = threading.Event()
+    rung, enough = threading.Event(), threading.Event()
 
     def callers(stick: Stick) -> None:
-        for number in range(count):
+        number = 0
+        while number < count or not enough.is_set():
             call = stick.call("" if number % 3 == 0 else f"+4930{100000 + number}", every=0.4, rings=2)
             call.over.wait(PATIENCE)
-        over.set()
+            number += 1
+            if number == count:
+                rung.set()
 
     with Rig(python, latency=0.02) as rig, rig.lingering():
         quiet = [rig.deliver(f"quiet {number}.") for number in range(3)]
         begin = time.monotonic()
-        thread = threading.Thread(target=callers, args=(rig.stick,))
+        thread = threading.Thread(target=callers, args=(rig.stick,), daemon=True)
         thread.start()
         latencies: list[float] = []
-        while not over.wait(PACE):
+        while len(latencies) < 3 or not rung.is_set():
+            time.sleep(PACE)
             latencies.append(rig.deliver(f"SMS number {len(latencies)}."))
+        enough.set()
         thread.join()
         seconds = time.monotonic() - begin
         rig.stick.wait_for(lambda stick: not stick.stored())
