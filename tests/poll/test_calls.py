@@ -24,17 +24,16 @@ from homesim.poll.calls import (
     MOST,
     OTHERS,
     QUIET,
-    UNKNOWN,
     WINDOW,
-    WITHHELD,
     Caller,
     History,
-    caller,
     due,
     expire,
     hear,
 )  # fmt: skip
 from homesim.poll.watch import LOOK
+from homesim.stick.commands import news
+from homesim.stick.driver import UNKNOWN, WITHHELD, Ended, Rings
 from homesim.store import records
 from homesim.store.spool import Spool
 from patience import PATIENCE, look_until
@@ -47,11 +46,17 @@ CLIP_BERT = '+CLIP: "030222222",129,,,,0'
 END = "^CEND:1,0,104,16"
 
 
+def said(line: str) -> Rings | Ended:
+    what = news(line)
+    assert isinstance(what, Rings | Ended)
+    return what
+
+
 def after(history: History, *lines: str, at: float) -> History:
     history = expire(history, at)
-    for line in (*lines, ""):
-        history = hear(history, line, at)
-    return history
+    for line in lines:
+        history = hear(history, said(line), at)
+    return hear(history, None, at)
 
 
 def report(history: History, now: float) -> tuple[History, list[str]]:
@@ -81,7 +86,7 @@ def report(history: History, now: float) -> tuple[History, list[str]]:
     ],
 )
 def test_who_calls(line: str, who: str) -> None:
-    assert caller(line) == who
+    assert news(line) == Rings(who)
 
 
 @pytest.mark.parametrize(
@@ -102,17 +107,17 @@ def test_who_calls(line: str, who: str) -> None:
 def test_who_is_reported(lines: list[str], callers: list[str]) -> None:
     history = History()
     for number, line in enumerate(lines):
-        history = hear(history, line, T + number)
+        history = hear(history, said(line), T + number)
     assert list(history.callers) == callers
     assert bool(history.ringing) == (not lines[-1].startswith(("NO CARRIER", END)))
 
 
 def test_silence_ends_a_call_too() -> None:
     history = after(History(), "RING", at=T)
-    assert hear(history, "", T + QUIET - 0.1).ringing == history.ringing
-    over = hear(history, "", T + QUIET)
+    assert hear(history, None, T + QUIET - 0.1).ringing == history.ringing
+    over = hear(history, None, T + QUIET)
     assert (over.ringing, list(over.callers)) == (None, [UNKNOWN])
-    assert hear(history, "", T - 1).ringing is None  # the clock was set back
+    assert hear(history, None, T - 1).ringing is None  # the clock was set back
 
 
 def test_a_call_keeps_its_beginning_while_it_rings() -> None:
@@ -166,7 +171,7 @@ def test_no_storm_floods_the_chat_or_loses_a_caller(storm: list[tuple[str, bool,
         told |= {*some}
         messages += [now] if some else []
         assert len(json.dumps(records.to(history))) < 10_000
-    assert {caller(clip) for clip, *_ in storm} == told | {*due(expire(history, now + WINDOW))}
+    assert {news(clip) for clip, *_ in storm} == {Rings(who) for who in told | {*due(expire(history, now + WINDOW))}}
     assert all(late - early >= WINDOW for early, late in zip(messages, messages[MOST:], strict=False))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import pdus
 from homesim.errors import ConfigError, HomesimError, TryAgain
-from homesim.stick.driver import Driver, Registration, Slot
+from homesim.stick.driver import Arrived, Driver, Gone, News, Registration, Rings, Slot
 from patience import look_until
 
 ONE, TWO, THREE = (pdus.deliver(text) for text in ("the first", "the second", "the third"))
@@ -23,7 +23,7 @@ class Device(Protocol):
     """A stick that somebody holds in their hands, as its driver finds it."""
 
     memories: tuple[str, ...]
-    news: list[str]  # what the driver has passed on
+    news: list[News]  # what the driver has passed on
 
     def connect(self, pin: str | None = None) -> Driver:
         """A driver on it, that was not opened yet. At most one at a time."""
@@ -132,6 +132,8 @@ class DriverTests:
         driver = opened(device)
         device.deliver(ONE)
         look_until(lambda: bool(device.news))
+        assert isinstance(device.news[0], Arrived)
+        assert device.news[0].place in ("", *(slot.place for slot in listed(driver)))
         assert sum(count.used for count in driver.memories().values()) == 1
         assert [slot.pdu for slot in listed(driver)] == [ONE]
 
@@ -167,7 +169,7 @@ class DriverTests:
     def test_a_call_is_news_and_rejected(self, device: Device) -> None:
         driver = opened(device)
         rejected = device.ring()
-        look_until(lambda: bool(device.news))
+        look_until(lambda: any(isinstance(news, Rings) and news.caller for news in device.news))
         assert driver.hang_up()
         assert rejected()
 
@@ -179,7 +181,7 @@ class DriverTests:
     def test_one_that_goes_says_so(self, device: Device) -> None:
         driver = opened(device)
         device.unplug()
-        look_until(lambda: "" in device.news)
+        look_until(lambda: Gone() in device.news)
         assert isinstance(driver.failure(), TryAgain)
 
     def test_one_that_answers_nothing_is_not_opened(self, device: Device) -> None:

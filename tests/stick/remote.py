@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from homesim.config import Modem as Settings
-from homesim.stick.driver import Memory, Slot, State
+from homesim.stick.driver import Memory, News, Slot, State
 from rig import ROOT
 
 CHILD = """
@@ -44,7 +44,7 @@ def ask(name, *arguments):
 
 def connect(settings, state):
     global driver
-    driver = Serial(settings, Spool(Path(state)), lambda line: say(None, line))
+    driver = Serial(settings, Spool(Path(state)), lambda news: say(None, news))
 
 def listen():
     while True:
@@ -64,7 +64,7 @@ while True:
 class Remote:
     """A Driver."""
 
-    def __init__(self, python: str, settings: Settings, state: str, news: list[str]) -> None:
+    def __init__(self, python: str, settings: Settings, state: str, news: list[News]) -> None:
         self._process = subprocess.Popen(
             [python, "-B", "-c", CHILD, str(ROOT / "lib")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )

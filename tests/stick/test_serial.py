@@ -15,7 +15,7 @@ import pdus
 from emulators.stick.pty_port import PtyPort
 from emulators.stick.stick import PROFILES, Registration, Sim, Stick, Trouble
 from homesim.config import Modem as Settings
-from homesim.stick.driver import Driver
+from homesim.stick.driver import Driver, News
 from patience import WATCHED
 from rig import Rig, now
 from stick.contract import DriverTests
@@ -270,7 +270,7 @@ class Plugged:
     memories = ("SM", "ME")
 
     def __init__(self, python: str, folder: Path, pin: str | None) -> None:
-        self.news: list[str] = []
+        self.news: list[News] = []
         self.port = PtyPort(stick := Stick("E3372", pin=pin), folder / "sms")
         self.drivers: list[Remote] = []
         self._python = python

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Incoming calls: rejects them if so configured, and tells who called and when.
 
-    RING  +CLIP  RING  +CLIP ... ^CEND     one call, over when the stick says so or has been QUIET
+    Rings, Rings(who), Rings, Rings(who), ... Ended    one call, over when the stick says so or has been QUIET
 
 Who calls is reported as soon as the stick has said who it is, to ring back and to copy the code that some services
 put into the number they call from; then not again for a WINDOW. There are at most MOST messages in that time: who
@@ -28,7 +28,7 @@ from threading import Event
 
 from homesim.config import Modem as Settings
 from homesim.sms.message import named, stamp
-from homesim.stick.driver import Driver
+from homesim.stick.driver import UNKNOWN, Driver, Ended, Rings
 from homesim.stick.status import Status
 from homesim.store import records
 from homesim.store.entry import Entry
@@ -37,15 +37,10 @@ from homesim.store.spool import Spool
 WINDOW = 600.0  # seconds
 MOST = 6  # messages in a WINDOW
 APART = 40  # callers in a WINDOW that are told apart
-QUIET = 10.0  # seconds without RING after which a call is over: a Huawei MU509 rings each 5 s, and some say no more
+QUIET = 10.0  # seconds without a ring after which a call is over: a Huawei MU509 rings each 5 s, and some say no more
 ENDLESS = 90.0  # seconds: networks give up after a minute; what rings longer is ended, however it is configured
 COPIES = 4, 6  # last digits that services use as a code
-WITHHELD, UNKNOWN, OTHERS = "withheld number", "unknown number", "other numbers"
-
-_END = ("NO CARRIER", "^CEND")
-_LINES = ("RING", "+CRING", "+CLIP", *_END)  # V.250 6.3; TS 27.007 6.11, 7.11
-# number,type,[subaddr],[satype],[alpha],CLI validity (TS 27.007 7.11)
-_CLIP = re.compile(r'\+CLIP: ?"?(?P<number>[^",]*)"?,(?P<type>\d+)(?P<rest>.*)')
+OTHERS = "other numbers"
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +50,8 @@ class Ringing:
     """The call that rings now."""
 
     began: float
-    last: float  # RING
-    caller: str = ""  # "" before +CLIP
+    last: float  # the last ring of it
+    caller: str = ""  # "": not said yet
 
 
 @dataclass(frozen=True)
@@ -72,25 +67,15 @@ class History:
     callers: dict[str, Caller] = field(default_factory=dict)
 
 
-def caller(line: str) -> str:
-    """Whom +CLIP names: a number to dial, or one of WITHHELD, UNKNOWN."""
-    found = _CLIP.match(line)
-    if found and re.fullmatch(r"\+?[0-9*#]{1,40}", found["number"]):
-        international = int(found["type"]) & 0x70 == 0x10  # type of number, TS 24.008 10.5.4.7
-        return f"+{found['number'].lstrip('+')}" if international else found["number"]
-    return WITHHELD if found and found["rest"].rpartition(",")[2].strip('" ') == "1" else UNKNOWN
-
-
-def hear(history: History, line: str, at: float) -> History:
-    """What is known after a line that the stick said, or after it was silent ("")."""
+def hear(history: History, news: Rings | Ended | None, at: float) -> History:
+    """What is known after what the stick said, or after it was silent (None)."""
     before = history.ringing
     call = before if before and 0 <= at - before.last < QUIET else None
-    if line.startswith(_END):
+    if isinstance(news, Ended):
         call = None
-    elif line.startswith("+CLIP"):
-        who = caller(line)  # another one's is the next call, without a word about the end of the one before
+    elif news and (who := news.caller):  # another's is the next call, without a word of this one's end
         call = replace(call, caller=who) if call and call.caller in ("", UNKNOWN, who) else Ringing(at, at, who)
-    elif line:  # +CLIP would have followed the first RING
+    elif news:  # the caller would have followed the first RING
         call = replace(call, last=at, caller=call.caller or UNKNOWN) if call else Ringing(at, at)
     callers = dict(history.callers)
     if before and not before.caller and (call is None or call.began != before.began):
@@ -124,29 +109,27 @@ class Calls:
         """`wake` is set when there is something new to send."""
         self._wanted = settings.calls
         self._spool, self._status, self._wake = spool, status, wake
-        self._lines: deque[tuple[str, float]] = deque()
+        self._news: deque[tuple[Rings | Ended, float]] = deque()
         self._history = records.of(History, status.calls.load()) or History()
         if (call := self._history.ringing) and 0 <= time.time() - call.last < WINDOW:  # it may ring on
             self._history = replace(self._history, ringing=replace(call, last=time.time()))
         self._saved = self._history
         self._resumed = self._history.ringing.last if self._history.ringing else 0.0
-        self._tried = self._resumed  # the RING at which we last tried to reject a call
+        self._tried = self._resumed  # the ring at which we last tried to reject a call
         for old in ("calls", "missed"):  # 0.1.0's, on the card
             spool.save(old, {})
 
-    def keep(self, line: str) -> bool:
-        """Keep a line that the stick says on its own; True when it is about a call."""
-        if about := line.startswith(_LINES):
-            self._lines.append((line, time.time()))
-        return about
+    def keep(self, news: Rings | Ended) -> None:
+        """Keep what the stick says of a call."""
+        self._news.append((news, time.time()))
 
     def attend(self, driver: Driver) -> None:
         """Do what is to be done now. That is nothing, and cheap, when there is no call."""
         self._history = expire(self._history, time.time())
-        while self._lines:
-            self._history = hear(self._history, *self._lines.popleft())
+        while self._news:
+            self._history = hear(self._history, *self._news.popleft())
         now = time.time()
-        self._history = hear(self._history, "", now)
+        self._history = hear(self._history, None, now)
         call = self._history.ringing
         age = now - call.began if call and call.last != self._resumed else 0.0
         if call and call.caller and call.last != self._tried and (self._wanted == "hangup" or age > ENDLESS):

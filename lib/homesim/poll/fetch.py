@@ -8,7 +8,6 @@ lies about deleting, or a kill between the two, brings the same name again, whic
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections import Counter
 from threading import Event
@@ -16,12 +15,11 @@ from threading import Event
 from homesim.poll.reassemble import Joining
 from homesim.poll.slots import Slots, untimed
 from homesim.sms import pdu
-from homesim.stick.driver import Driver, Memory, Slot
+from homesim.stick.driver import Arrived, Driver, Memory, Slot
 from homesim.stick.status import Status
 from homesim.store.entry import Entry
 from homesim.store.spool import Spool
 
-_CMTI = re.compile(r'\+C[MD][TS]I: ?"(\w+)", ?(\d+)')
 TRIES = 2  # to delete one SMS in one run
 
 log = logging.getLogger(__name__)
@@ -41,10 +39,9 @@ class Intake:
         self._tries: Counter[Slot] = Counter()  # to delete it: what a stick keeps is not asked for ever
         self._announced: set[str] = set()  # places in which the stick says something new
 
-    def announced(self, line: str) -> None:
-        """Note which slot +CMTI names (TS 27.005 3.4.1). May be called in any thread."""
-        if named := _CMTI.match(line):
-            self._announced.add(f"{named[1]} {int(named[2])}")
+    def announced(self, news: Arrived) -> None:
+        """May be called in any thread."""
+        self._announced.add(news.place)
 
     def take(self, driver: Driver, memories: dict[str, Memory], hurry: Event) -> bool:
         """Move what is on the stick into the spool.

@@ -28,7 +28,7 @@ from homesim.poll.fetch import Intake
 from homesim.poll.reassemble import Joining
 from homesim.poll.watch import Watch
 from homesim.stick import match, usb
-from homesim.stick.driver import Driver, Stuck
+from homesim.stick.driver import Driver, News, Stuck
 from homesim.stick.serial import Serial
 from homesim.stick.status import Status
 from homesim.store.spool import Spool
@@ -77,9 +77,9 @@ def _dry_run(settings: Config, name: str) -> int:
     return program.main(NAME, lambda _: dry_run(settings, modem, lambda: _connect(modem, None)), None)
 
 
-def _connect(modem: config.Modem, spool: Spool | None, news: Callable[[str], object] = str) -> Driver:
+def _connect(modem: config.Modem, spool: Spool | None, tell: Callable[[News], object] = repr) -> Driver:
     """The one place that knows which driver a modem has: one with a path has a port."""
-    return Serial(modem, spool, news)
+    return Serial(modem, spool, tell)
 
 
 def _serve(settings: Config, name: str, linger: float) -> int:

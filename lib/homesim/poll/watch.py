@@ -16,7 +16,7 @@ from homesim.config import Modem as Settings
 from homesim.errors import TryAgain
 from homesim.poll.calls import Calls
 from homesim.poll.fetch import Intake
-from homesim.stick.driver import Driver, Memory
+from homesim.stick.driver import Arrived, Driver, Ended, Memory, News, Rings
 from homesim.stick.status import Status
 from homesim.store.spool import Spool
 
@@ -33,7 +33,7 @@ class Watch(threading.Thread):
     def __init__(
         self,
         settings: Settings,
-        connect: Callable[[Callable[[str], object]], Driver],
+        connect: Callable[[Callable[[News], object]], Driver],
         spool: Spool,
         intake: Intake,
         status: Status,
@@ -41,7 +41,7 @@ class Watch(threading.Thread):
         *,
         once: bool,
     ) -> None:
-        """`connect` makes the stick's driver, with its `news`."""
+        """`connect` makes the stick's driver, given whom it tells its news."""
         super().__init__(daemon=True)
         self.problem: BaseException | None = None
         self._stir = threading.Event()  # the stick said something, or it is time to leave
@@ -97,14 +97,14 @@ class Watch(threading.Thread):
                 self._stir.clear()
                 self._calls.attend(driver)
 
-    def _news(self, line: str) -> None:
-        """TS 27.005 3.4.1: +CMTI for an SMS, +CDSI for a report; what is about a call; "": the stick has gone."""
-        if line.startswith(("+CMTI", "+CDSI")) or not line:
-            self._intake.announced(line)
+    def _news(self, news: News) -> None:
+        if isinstance(news, Rings | Ended):
+            self._calls.keep(news)
+        else:
+            if isinstance(news, Arrived):
+                self._intake.announced(news)
             self._noticed = True
-            self._stir.set()
-        elif self._calls.keep(line):
-            self._stir.set()
+        self._stir.set()
 
     def _look(self, driver: Driver) -> None:
         began, taken = time.monotonic(), self._intake.taken

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from homesim.sms import pdu
 from homesim.stick.at import Exchange, Wire
-from homesim.stick.driver import Memory, Registration, State
+from homesim.stick.driver import UNKNOWN, WITHHELD, Arrived, Ended, Gone, Memory, News, Registration, Rings, State
 
 PIN = RADIO = 20.0  # seconds for the SIM to check its PIN, for the radio to go off or on
 MEMORIES = ("SM", "ME")  # SIM and stick; SR holds reports on what was sent from here, and nothing is
@@ -34,6 +34,9 @@ _TRIES = {
     "AT^CPIN?": re.compile(r"\^CPIN: ?[^,]*,\d*,\d*,(\d+)"),
     'AT+CPINR="SIM PIN"': re.compile(r'\+CPINR: ?"?SIM PIN"?, ?(\d+)'),
 }
+_ARRIVED = re.compile(r'\+C[MD][TS]I:?(?: ?"(\w+)", ?(\d+))?')  # TS 27.005 3.4.1: an SMS, a report
+# number,type,[subaddr],[satype],[alpha],CLI validity (TS 27.007 7.11)
+_CLIP = re.compile(r'\+CLIP: ?"?(?P<number>[^",]*)"?,(?P<type>\d+)(?P<rest>.*)')
 _SELECTED = re.compile(r'AT\+CPMS="(\w+)"')
 _HEADER = re.compile(r"\+CMG[LR]:")
 _INDEX = re.compile(r"\+CMGL:\s*(\d+)\s*,")  # with its comma: "1" may be what a tear left of "12,0,,23"
@@ -133,6 +136,27 @@ class Plain:
 def value(answer: Sequence[str], prefix: str) -> str:
     """What stands behind `prefix` in an answer, "" when it is not there."""
     return next((line.removeprefix(prefix).strip() for line in answer if line.startswith(prefix)), "")
+
+
+def news(line: str) -> News | None:
+    """What a line means that the stick says on its own, "" when it has gone; None: nothing to us."""
+    if not line:
+        return Gone()
+    if arrived := _ARRIVED.match(line):
+        return Arrived(f"{arrived[1]} {int(arrived[2])}" if arrived[1] else "")
+    if line.startswith("+CLIP"):
+        return Rings(_caller(line))
+    if line.startswith(("RING", "+CRING")):  # V.250 6.3, TS 27.007 6.11
+        return Rings()
+    return Ended() if line.startswith(("NO CARRIER", "^CEND")) else None
+
+
+def _caller(line: str) -> str:
+    found = _CLIP.match(line)
+    if found and re.fullmatch(r"\+?[0-9*#]{1,40}", found["number"]):
+        international = int(found["type"]) & 0x70 == 0x10  # type of number, TS 24.008 10.5.4.7
+        return f"+{found['number'].lstrip('+')}" if international else found["number"]
+    return WITHHELD if found and found["rest"].rpartition(",")[2].strip('" ') == "1" else UNKNOWN
 
 
 def lists(exchanges: Sequence[Exchange]) -> dict[str, dict[int, Content]]:

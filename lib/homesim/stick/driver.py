@@ -98,6 +98,36 @@ class Slot:
         return f"{self.memory} {self.index}"
 
 
+WITHHELD, UNKNOWN = "withheld number", "unknown number"  # callers
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """Something new is in the stick's memory."""
+
+    place: str = ""  # as Slot.place; "": it does not say where
+
+
+@dataclass(frozen=True)
+class Rings:
+    """A call rings, once more."""
+
+    caller: str = ""  # a number to dial, WITHHELD or UNKNOWN; "": not said yet
+
+
+@dataclass(frozen=True)
+class Ended:
+    """No call rings any more."""
+
+
+@dataclass(frozen=True)
+class Gone:
+    """The stick has gone."""
+
+
+News = Arrived | Rings | Ended | Gone
+
+
 class Stuck(TryAgain):
     """The stick, or the driver's idea of it, has lost the thread; a new process may find it again."""
 
@@ -105,9 +135,8 @@ class Stuck(TryAgain):
 class Driver(Protocol):
     """One stick, in the hands of one thread until its process ends: there is no close, which could take minutes.
 
-    It is made with a `news` that it calls, in another thread, with each line that the stick says on its own (+CMTI,
-    RING, ...) and with "" when the stick has gone. To make one, and each call, raises HomesimError with its fault:
-    Stuck when a new process may do better.
+    It is made with a function that it calls, in another thread, with the News that the stick says on its own. To make
+    one, and each call, raises HomesimError with its fault: Stuck when a new process may do better.
     """
 
     @property

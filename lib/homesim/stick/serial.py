@@ -20,8 +20,8 @@ import gammu
 from homesim.config import Modem as Settings
 from homesim.errors import ConfigError, TryAgain
 from homesim.stick.at import Wire
-from homesim.stick.commands import MEMORIES, Content, Plain, lists
-from homesim.stick.driver import Memory, Slot, State, Stuck
+from homesim.stick.commands import MEMORIES, Content, Plain, lists, news
+from homesim.stick.driver import Memory, News, Slot, State, Stuck
 from homesim.stick.sim import unlock
 from homesim.store.spool import Spool
 
@@ -45,12 +45,12 @@ log = logging.getLogger(__name__)
 class Serial:
     """A Driver. See there for what its functions hold."""
 
-    def __init__(self, settings: Settings, spool: Spool | None, news: Callable[[str], object] = str) -> None:
+    def __init__(self, settings: Settings, spool: Spool | None, tell: Callable[[News], object] = repr) -> None:
         """`spool` keeps which PINs were tried; None: none is."""
         self.sim = ""
         self._settings = settings
         self._spool = spool
-        self._wire = Wire(settings.device, news)
+        self._wire = Wire(settings.device, lambda line: (what := news(line)) and tell(what))
         self._plain = Plain(self._wire, CALL)
         self._busy_until = float("inf")  # time.monotonic() after which the call in progress has failed
         self._machine = gammu.StateMachine()
