@@ -24,7 +24,7 @@ import pytest
 import pdus
 from conftest import pythons
 from emulators.botapi.server import Chat, refusal, reset, too_many
-from homesim.poll.reassemble import MOST_OF_KEY
+from homesim.poll.reassemble import MOST
 from homesim.sms import message
 from homesim.stick.status import RunFile
 from homesim.store.entry import Entry
@@ -83,7 +83,7 @@ HALVES = pdus.long_sms(LETTER, "LETTER", reference=5, time=pdus.TIME)
 THIRDS = pdus.long_sms([*LETTER, "the rest."], "LETTER", reference=5, time=pdus.TIME)
 FLOOD = [
     pdus.deliver(f"<{number}>", "FLOOD", udh=[pdus.concat(7, 2, 1)], time=pdus.TIME + timedelta(seconds=number))
-    for number in range(MOST_OF_KEY + 3)
+    for number in range(MOST + 3)
 ]
 ALARM = pdus.deliver("Water in the cellar", "ALARM", scts="FF" * 7)
 UNTIMED = pdus.long_sms(["The pump ", "is broken"], "ALARM", reference=3, scts="FF" * 7)
@@ -214,7 +214,7 @@ SCENARIOS = {
     "incomplete": Scenario(_half, LETTER[:1], poll="multipart_wait = 0", parts=1),
     "completed": Scenario(_other_half, ["".join(LETTER), f"{LETTER[0]}[…]"], poll="multipart_wait = 0"),
     "later": Scenario(_another_third, [f"{LETTER[0]}[…]", f"[…]{LETTER[1]}[…]"], poll="multipart_wait = 0", parts=2),
-    "let go": Scenario(_too_many, ["<1>"], ("file",), parts=MOST_OF_KEY),
+    "let go": Scenario(_too_many, ["<1>"], ("file",), parts=MOST),
     "untimed": Scenario(_untimed, ["Water in the cellar", "The pump is broken"], ("file", "delete")),
     # Its name has the time in it, so only the file that holds the name is the same in each run.
     "unnamed": Scenario(_unnamed, ["Water in the cellar"], ("slots", "delete")),
