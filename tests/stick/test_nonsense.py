@@ -83,7 +83,7 @@ def test_a_new_start_moves_no_end() -> None:
 import signal, sys, time
 sys.path.insert(0, "lib")
 from homesim import process
-from homesim.poll.clock import Clock
+from homesim.poll.main import Clock
 clock = Clock(100)
 if not clock.anew:
     assert clock.worth()

@@ -20,22 +20,43 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice, takewhile
 from typing import NamedTuple
 
+from homesim.chat import render
 from homesim.chat.post import Draft
-from homesim.poll.batch import FRESH, Letter, pack
 from homesim.sms.message import stamp
-from homesim.store.entry import Entry, Place, place
+from homesim.store.entry import Entry, Place, moment, place
 from homesim.store.spool import Spool
 
 LIST = 3.0  # seconds between looks at new/ for what others put there
 LOOK = 1.0  # seconds that are spent on finding codes before a message goes out
 ALONE = 3  # up to so many waiting messages go out one by one, more are packed
+ENTITIES = 100  # Telegram shows no more of one message's
+FRESH = 600.0  # seconds: a code younger than this goes first, alone
 STATE = "suspects"
 PACK = "pack"
 LEAST, MOST = 1.0, 3600.0  # seconds that a suspect waits
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message that waits, and how it will look: what is asked of it here is asked of what its reader sees."""
+
+    entry: Entry
+    drafts: Sequence[Draft]
+
+    @property
+    def name(self) -> str:
+        return self.entry.name
+
+    @property
+    def urgent(self) -> bool:
+        """Whether it has buttons that are of use now; when it is packed it has none."""
+        buttons = any(draft.copy for draft in self.drafts)
+        return buttons and time.time() - moment(self.name, self.entry.received) < FRESH
 
 
 class Suspect(NamedTuple):
@@ -51,9 +72,9 @@ class Suspect(NamedTuple):
 class Backlog:
     """The messages in one spool's new/ that this run knows of."""
 
-    def __init__(self, spool: Spool, render: Callable[[Entry], Sequence[Draft]]) -> None:
+    def __init__(self, spool: Spool, drafts: Callable[[Entry], Sequence[Draft]]) -> None:
         self._spool = spool
-        self._render = render
+        self._drafts = drafts
         self._places: dict[str, Place] = {}  # of all that wait, sorted by it
         self._letters: dict[str, Letter] = {}  # what has been read of them
         self._puts, self._listed = -1, 0.0
@@ -145,7 +166,7 @@ class Backlog:
                 if entry is None:
                     self._places.pop(name, None)
                     continue
-                self._letters[name] = Letter(entry, self._render(entry))
+                self._letters[name] = Letter(entry, self._drafts(entry))
             yield self._letters[name]
 
     def _cleared(self, name: str) -> bool:
@@ -163,3 +184,20 @@ class Backlog:
         kept = {name: of for name, of in self._suspects.items() if name == PACK or name in self._places}
         self._suspects = kept
         self._spool.save(STATE, kept)
+
+
+def pack(letters: Iterable[Letter]) -> list[Letter]:
+    """As many as fit into one message, at least one. What is long or urgent goes alone."""
+    batch: list[Letter] = []
+    length = entities = 0
+    for letter in letters:
+        first, *more = letter.drafts
+        length += render.units(first.text) + 2
+        entities += len(first.entities)
+        alone = more or letter.urgent
+        if batch and (alone or length > render.LIMIT or entities > ENTITIES):
+            break
+        batch.append(letter)
+        if alone:
+            break
+    return batch

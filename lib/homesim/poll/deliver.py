@@ -23,8 +23,7 @@ from homesim.chat import render
 from homesim.chat.destination import Chat
 from homesim.chat.post import Answer, Draft, Outcome
 from homesim.errors import ConfigError, HomesimError, TryAgain
-from homesim.poll.backlog import Backlog
-from homesim.poll.batch import Letter
+from homesim.poll.backlog import Backlog, Letter
 from homesim.store import refused
 from homesim.store.entry import Entry, moment, own
 from homesim.store.spool import Spool

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import functools
 import logging
+import os
 import signal
 import sys
 import threading
@@ -21,7 +22,6 @@ from typing import NoReturn
 from homesim import config, process, program
 from homesim.config import Config
 from homesim.errors import EXIT_OK, HomesimError
-from homesim.poll.clock import Clock
 from homesim.poll.deliver import Delivery
 from homesim.poll.dryrun import dry_run
 from homesim.poll.fetch import Intake
@@ -36,6 +36,8 @@ from homesim.store.spool import Spool
 NAME = "homesim-poll"
 TICK = 0.5  # seconds between looks at the clock and at the stick's thread
 SEND = 45.0  # seconds that even a run which looks once may send
+_ENDS = "HOMESIM_ENDS"  # the process that has started itself anew, and when its time is over (CLOCK_MONOTONIC)
+_WORTH = 10.0  # seconds that must be left for a new start to make sense
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +107,34 @@ def _take(turn: process.ModemLock, name: str, seconds: float) -> bool:
         return True
     log.info("%s: another run is at work; waiting for its end, some %.0f s at most", name, seconds)
     return turn.take(seconds, queue=seconds)
+
+
+class Clock:
+    """A run's time, then a fifth of it more for the next run to come to the door.
+
+    A run that starts itself anew ends when it would have ended: the kernel's deadline is a timer, which outlives
+    execve(2), and whatever a stick says, none is set again.
+    """
+
+    def __init__(self, linger: float) -> None:
+        pid, _, end = os.environ.get(_ENDS, "").partition(" ")
+        self.anew = pid == str(os.getpid())  # not inherited from another run
+        self._end = float(end) if self.anew else time.monotonic() + linger
+        self.last = self._end + linger / 5
+
+    def over(self, successor: Callable[[], bool]) -> bool:
+        """`successor`: whether the next run waits at the door."""
+        now = time.monotonic()
+        return now >= self.last or (now >= self._end and successor())
+
+    def worth(self) -> bool:
+        """Whether to start anew, once: what a stick says to two starts it says to a thousand."""
+        return not self.anew and self._end - time.monotonic() > _WORTH
+
+    def start_anew(self, modem: str) -> None:
+        """Run anew in this very process: nothing of libgammu's is left, no clean-up of its has run."""
+        environment = os.environ | {_ENDS: f"{os.getpid()} {self._end}"}
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:], "--modem", modem], environment)
 
 
 class _Run:
