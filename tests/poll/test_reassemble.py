@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 import pdus
-from emulators.stick.stick import Trouble
 from homesim.poll.reassemble import KEEP, MOST
 from homesim.sms import message
 from homesim.sms.concat import Part, gather
@@ -151,12 +150,6 @@ def test_a_later_message_says_only_what_is_new(rig: Rig) -> None:
     age(rig, 1000)
     rig.stick.deliver(three)
     assert rig.poll().returncode == 0
-    assert len(rig.api.sent) == 1  # its message is 1000 s old: it waits as long
-    age(rig, 900)
-    assert rig.poll().returncode == 0
-    assert len(rig.api.sent) == 1
-    age(rig, 200)
-    assert rig.poll().returncode == 0
     assert [text.split("\n")[1] for text in rig.texts()] == ["one […]", "[…]three […]"]
     assert "incomplete: part 2, 3, 4 of 4 is missing" in rig.texts()[0]
     assert "incomplete: part 3 of 4 came later" in rig.texts()[1]
@@ -187,15 +180,6 @@ def test_parts_from_before_the_clock_was_set_back_are_told_and_let_go_in_time(ri
     assert rig.poll().returncode == 0
     assert rig.entries("parts") == []
     assert len(rig.api.sent) == 1
-
-
-@pytest.mark.slow
-def test_a_stick_that_freezes_does_not_hold_back_an_incomplete_sms(rig: Rig) -> None:
-    """The watching thread never comes back from it."""
-    lay(rig, first_halves(1, one_key=True), told=False, age=700)
-    rig.stick.faults.on("CMGL", Trouble(silent=True))
-    assert rig.poll().returncode == 75
-    assert rig.api.sent or rig.entries("new")
 
 
 def test_a_run_that_is_killed_while_it_tells_parts_tells_none_again(rig: Rig) -> None:
@@ -244,18 +228,6 @@ def test_gathering_one_key_costs_as_much_as_there_is_of_it(step: int, valid: boo
     ]
     assert all(part.key for part in parts)  # decoded
     assert seconds_for(parts) < 16 * seconds_for(parts[:1000])
-
-
-def test_what_waits_costs_a_run_nothing_on_the_card(rig: Rig) -> None:
-    lay(rig, first_halves(300, one_key=False), told=True)
-    assert rig.poll().returncode == 0
-    before = stamps(rig.state)
-    assert rig.poll().returncode == 0
-    assert stamps(rig.state) == before
-
-
-def stamps(folder: Path) -> dict[str, int]:
-    return {path: os.stat(path).st_mtime_ns for path in map(str, folder.rglob("*"))}
 
 
 def test_parts_are_told_by_entries_that_the_version_before_can_read(rig: Rig) -> None:
