@@ -12,8 +12,8 @@ Suspects have failed while the way to Telegram was open: something in between do
     suspects       name -> how often, when last (seconds since the epoch), how long it waits from then on (seconds)
 
 Each failure doubles the wait, and what took long waits long: a code that comes while one of them waits for its
-time-out waits with it. What failed once the next run tries as it comes. PACK stands for messages that are packed into
-one: where only those fail, because they are large, none are packed for a while. Losing this file costs a try each.
+time-out waits with it. What failed once the next run tries as it comes. Where several that are packed into one fail,
+perhaps because they are large, each of them goes alone from then on, and no others are packed in that run.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ ALONE = 3  # up to so many waiting messages go out one by one, more are packed
 ENTITIES = 100  # Telegram shows no more of one message's
 FRESH = 600.0  # seconds: a code younger than this goes first, alone
 STATE = "suspects"
-PACK = "pack"
 LEAST, MOST = 1.0, 3600.0  # seconds that a suspect waits
 
 
@@ -78,6 +77,7 @@ class Backlog:
         self._places: dict[str, Place] = {}  # of all that wait, sorted by it
         self._letters: dict[str, Letter] = {}  # what has been read of them
         self._puts, self._listed = -1, 0.0
+        self._packs = True  # they are not known to fail
         kept = spool.load(dict[str, tuple[float, ...]], STATE) or {}
         self._suspects = {
             name: Suspect(int(values[0]), values[1], values[2] if values[0] > 1 else 0.0)
@@ -93,9 +93,9 @@ class Backlog:
         if only_code:
             return []
         suspects = self.suspects()
-        many = len(self._places) - len(suspects) > ALONE and self._due(PACK)
+        many = len(self._places) - len(suspects) > ALONE and self._packs
         others = self._read(name for name in list(self._places) if name not in self._suspects)
-        due = self._read(name for name in suspects if self._due(name))
+        due = self._read(name for name in suspects if self._suspects[name].due)
         return pack(others if many else islice(others, 1)) or list(islice(due, 1))
 
     def suspects(self) -> list[str]:
@@ -106,10 +106,12 @@ class Backlog:
     def fault(self, names: Sequence[str], took: float) -> None:
         """They failed, after so many seconds. What failed in a pack is tried alone, without a wait of its own."""
         if len(names) > 1:
+            self._packs = False
             self.part(names)
-        name = PACK if len(names) > 1 else names[0]
+            return
+        [name] = names
         faults = self._suspects[name].faults + 1 if name in self._suspects else 1
-        cost = took if faults > 1 or name == PACK else 0.0  # the first failure may have been a lost connection's
+        cost = took if faults > 1 else 0.0  # the first failure may have been a lost connection's
         wait = min(MOST, (LEAST + cost) * 2.0 ** min(faults - 1, 12))
         self._suspects[name] = Suspect(faults, time.time(), wait)
         self._save()
@@ -129,8 +131,7 @@ class Backlog:
         self.render_anew(names)
         for name in names:
             self._places.pop(name, None)
-        if self._suspects.keys() & (known := {*names, *[PACK] * (len(names) > 1)}):
-            self._suspects = {name: suspect for name, suspect in self._suspects.items() if name not in known}
+        if not self._suspects.keys().isdisjoint(names):
             self._save()
 
     def _refresh(self) -> None:
@@ -176,14 +177,10 @@ class Backlog:
             return True
         return False
 
-    def _due(self, name: str) -> bool:
-        return name not in self._suspects or self._suspects[name].due
-
     def _save(self) -> None:
         """But for those that are gone."""
-        kept = {name: of for name, of in self._suspects.items() if name == PACK or name in self._places}
-        self._suspects = kept
-        self._spool.save(STATE, kept)
+        self._suspects = {name: suspect for name, suspect in self._suspects.items() if name in self._places}
+        self._spool.save(STATE, self._suspects)
 
 
 def pack(letters: Iterable[Letter]) -> list[Letter]:

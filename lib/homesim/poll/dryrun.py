@@ -36,17 +36,11 @@ def dry_run(settings: Config, modem: Settings, connect: Callable[[], Driver]) ->
     driver.open()
     found = driver.slots(driver.memories())
     slots = Slots(spool, {})
-    on_stick = {(name := slots.name(one)): Entry(name, (one.pdu,), received=time.time()) for one in found}
-    parts = [part for entry in spool.entries("parts") if (part := entry.part())]
-    for entry in on_stick.values():
-        if spool.known(entry.name):
-            continue
-        if (part := entry.part()) and part.total > 1:
-            parts.append(part)
-        else:
-            _show("is on the stick", entry.message(), modem)
-    for group in gather(parts):
-        _show("is complete" if group.complete else "waits for its missing parts", group.message(), modem)
+    named = {slots.name(one): one for one in found}
+    on_stick = [Entry(name, (one.pdu,), received=time.time()) for name, one in named.items() if not spool.known(name)]
+    parts = [part for entry in (*spool.entries("parts"), *on_stick) if (part := entry.part())]
+    for group in gather(parts):  # a short SMS is a whole group
+        _show("is on the stick" if group.complete else "waits for its missing parts", group.message(), modem)
     tell(f"{modem.name}: {len(found)} SMS on the stick, {len(waiting)} in the spool; nothing was changed")
     return EXIT_OK
 
