@@ -24,6 +24,7 @@ from emulators.botapi.server import BotApi
 from emulators.stick.pty_port import PtyPort
 from emulators.stick.stick import Stick
 from patience import PATIENCE, WATCHED, busy, look_until
+from terminal import Terminal
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(os.environ.get("HOMESIM_BIN", ROOT / "bin"))  # the checkout's, or an installed copy's
@@ -118,6 +119,12 @@ class Rig:
             out, err = process.communicate()
             raise AssertionError(f"bin/poll did not end within {timeout} s: {out}{err}") from None
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def on_a_terminal(self, *arguments: str) -> str:
+        """What a person sees who runs it by hand."""
+        with Terminal([self.python, "-B", str(BIN / "poll"), "--config", str(self.config), *arguments]) as terminal:
+            terminal.end()
+        return terminal.text
 
     @contextlib.contextmanager
     def lingering(self, seconds: float = WATCHED) -> Iterator[subprocess.Popen[str]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import threading
 import time
 
@@ -38,7 +37,7 @@ from homesim.store import records
 from homesim.store.spool import Spool
 from patience import PATIENCE, look_until
 from poll import steps
-from rig import ROOT, Rig, now
+from rig import Rig, now
 
 T = 1_790_000_000.0
 CLIP_ANNA = '+CLIP: "+491701111111",145,,,,0'
@@ -179,18 +178,9 @@ def test_no_storm_floods_the_chat_or_loses_a_caller(storm: list[tuple[str, bool,
 
 ANNA, BERT = "+491701111111", "030222222"
 CODE = "Your code is 482913, never tell it to anybody"
-# bin/poll -v, its log on stderr
-LOGGING = """
-import logging, sys
-sys.path.insert(0, "lib")
-logging.basicConfig(level=logging.DEBUG)
-from homesim import program
-from homesim.poll import main
-program.log_to = lambda *_, **__: None
-program.leave(main.poll(["--linger", "0", "--config", sys.argv[1]]))
-"""
 LATENCY = 5.0  # seconds: the main job's at most
-DELAY = 2.0  # seconds that a storm may add
+DELAY = 2.2  # seconds: in a storm
+STORM = 60  # calls
 PACE = 1.7  # seconds between two SMS while a storm lasts: more often they would wait for Telegram's limit
 STALL = b"^CONN:1,0", b"^ORIG:1,0", b"^CEND:1,0,104,16"  # each stalls a bare libgammu for up to 40 s
 
@@ -269,16 +259,6 @@ def test_a_ring_does_not_wait_for_the_next_look(rig: Rig) -> None:
     raise AssertionError(taken())
 
 
-def test_the_caller_s_number_may_be_withheld_unknown_or_late(rig: Rig) -> None:
-    with rig.lingering():
-        rig.stick.call("")
-        assert "Withheld number called" in wait_for_calls(rig, 1)[0]
-        rig.stick.call(clip=b"+CLIP:,129,,,,2")
-        assert "Unknown number called" in wait_for_calls(rig, 2)[1]
-        rig.stick.faults.on("CLIP", Trouble(answer="ERROR"))
-    assert [sent.reply_markup for sent in rig.api.sent] == [None, None]
-
-
 def test_without_clip_it_is_rejected_at_its_second_ring(rig: Rig) -> None:
     rig.stick.faults.on("CLIP", Trouble(answer="ERROR"))
     with rig.lingering():
@@ -286,9 +266,10 @@ def test_without_clip_it_is_rejected_at_its_second_ring(rig: Rig) -> None:
         assert "Unknown number called" in wait_for_calls(rig, 1)[0]
         assert call.over.wait(PATIENCE)
         assert (call.rejected, call.rung) == (True, 2)
+    assert rig.api.sent[0].reply_markup is None
 
 
-def test_callers_by_turns_are_reported_once_in_ten_minutes(rig: Rig) -> None:
+def test_callers_by_turns_are_reported_once_in_ten_minutes_and_then_forgotten(rig: Rig) -> None:
     with rig.lingering():
         for number in (ANNA, BERT, ANNA, BERT):
             assert rig.stick.call(number).over.wait(PATIENCE)
@@ -296,55 +277,30 @@ def test_callers_by_turns_are_reported_once_in_ten_minutes(rig: Rig) -> None:
         first, second = wait_for_calls(rig, 2)
         assert (ANNA in first, BERT in second) == (True, True)
         rig.settle()
+    assert rig.poll().returncode == 0
+    assert len(calls(rig)) == 2
     age(rig, WINDOW)
     with rig.lingering():  # the next run
         rig.stick.call(ANNA)
         assert ANNA in wait_for_calls(rig, 3)[2]
+        rig.settle()
+    age(rig, 3600)
+    assert rig.poll().returncode == 0
+    assert not (rig.run_folder / "home.calls").exists()
     assert len(calls(rig)) == 3
 
 
-class TestConfiguration:
-    def test_report_lets_it_ring(self, rig: Rig) -> None:
-        rig.configure(modem='calls = "report"')
-        with rig.lingering():
-            call = rig.stick.call(ANNA, rings=10**6, every=0.5)
-            [text] = wait_for_calls(rig, 1)
-            assert re.fullmatch(rf"\{ANNA} called at [^,]*\nhome", text)
-            assert arrives_in_time(rig)
-            assert not call.over.is_set()
-            call.give_up()
-            assert call.over.wait(PATIENCE)
-            assert not any(c.text in ("AT+CHUP", "ATH") for c in rig.stick.commands)
-
-    def test_ignore_says_nothing(self, rig: Rig) -> None:
-        rig.configure(modem='calls = "ignore"')
-        with rig.lingering():
-            call = rig.stick.call(ANNA, rings=2, every=0.3)
-            assert call.over.wait(PATIENCE)
-            assert arrives_in_time(rig)
-            assert (call.rejected, call.rung) == (False, 2)
-            rig.settle()
-        assert calls(rig) == []
-        age(rig, 3600)
-        assert rig.poll().returncode == 0
-        assert not (rig.run_folder / "home.calls").exists()
-
-
 class TestHangingUp:
-    def test_ath_where_chup_is_refused(self, rig: Rig) -> None:
-        rig.stick.faults.on(r"CHUP$", Trouble(answer="ERROR"))
+    @pytest.mark.parametrize(("refused", "rejected"), [(r"CHUP$", True), (r"CHUP$|^ATH$", False)])
+    def test_ath_where_chup_is_refused_and_where_both_are_it_rings_out(
+        self, rig: Rig, refused: str, rejected: bool
+    ) -> None:
+        rig.stick.faults.on(refused, Trouble(answer="ERROR"))
         with rig.lingering():
-            call = rig.stick.call(ANNA, every=60)
-            assert "rejected" in wait_for_calls(rig, 1)[0]
-            assert call.over.wait(PATIENCE)
-            assert call.rung == 1
-
-    def test_where_both_are_refused_it_rings_out_and_is_reported(self, rig: Rig) -> None:
-        rig.stick.faults.on(r"CHUP$|^ATH$", Trouble(answer="ERROR"))
-        with rig.lingering():
-            rig.stick.call(ANNA, rings=3, every=0.5)
+            call = rig.stick.call(ANNA, rings=3, every=0.5)
             [text] = wait_for_calls(rig, 1)
-            assert "rejected" not in text
+            assert call.over.wait(PATIENCE)
+            assert (", rejected" in text, call.rejected) == (rejected, rejected)
             assert arrives_in_time(rig)
 
     @pytest.mark.slow
@@ -360,21 +316,22 @@ class TestHangingUp:
         assert sum(c.text == "AT+CHUP" for c in rig.stick.commands) >= 8  # at each RING
 
     @pytest.mark.parametrize("wanted", ["report", "ignore"])
-    def test_what_never_ends_is_ended_however_it_is_configured(self, rig: Rig, wanted: str) -> None:
-        """It began in an earlier run."""
+    def test_where_it_may_ring_only_what_never_ends_is_ended(self, rig: Rig, wanted: str) -> None:
+        """By a later run than it began in."""
         rig.configure(modem=f'calls = "{wanted}"')
         with rig.lingering():
             call = rig.stick.call(ANNA, rings=10**6, every=0.5)
             rig.stick.wait_for(lambda _: call.rung == 2)
             assert arrives_in_time(rig)
+            if wanted == "report":
+                assert re.fullmatch(rf"\{ANNA} called at [^,]*\nhome", wait_for_calls(rig, 1)[0])
+        assert not any(c.text in ("AT+CHUP", "ATH") for c in rig.stick.commands)
         state = json.loads((rig.run_folder / "home.calls").read_text())
         state["ringing"]["began"] -= 120
         (rig.run_folder / "home.calls").write_text(json.dumps(state))
         with rig.lingering():
             assert call.over.wait(PATIENCE)
             assert call.rejected
-            if wanted == "report":
-                wait_for_calls(rig, 1)
         assert len(calls(rig)) == (wanted == "report")
 
 
@@ -402,18 +359,6 @@ class TestInTheMiddle:
                 rig.api.wait_for(lambda api: all(f"number {n}." in api.text() for n in range(10)))
                 assert "rejected" in wait_for_calls(rig, 1)[0]
 
-    @pytest.mark.slow
-    def test_while_many_are_deleted_it_does_not_wait_for_the_last(self, python: str) -> None:
-        with Rig(python, latency=0.05) as rig:
-            for number in range(40):
-                rig.stick.store("SM", None, pdus.deliver(f"old {number}", time=now()))
-            with rig.lingering():
-                rig.stick.wait_for(lambda stick: sum("CMGD" in c.text for c in stick.commands) >= 2)
-                rig.stick.call(ANNA)
-                rig.stick.wait_for(lambda stick: not stick.stored())
-            asked = [command.text for command in rig.stick.commands]
-            assert any("CMGD" in text for text in asked[asked.index("AT+CHUP") :])
-
     def test_of_rejecting_the_one_before(self, rig: Rig) -> None:
         """All that is said of the second is said before the first, and then the second, is known to be rejected."""
         count = 0
@@ -433,18 +378,49 @@ class TestInTheMiddle:
             rig.stick.wait_for(lambda _: count == 2)
             rig.stick.on_command = None
 
-    def test_before_the_run_has_begun(self, rig: Rig) -> None:
+    def test_before_the_run_has_begun_and_no_number_is_in_its_log(self, rig: Rig) -> None:
         call = rig.stick.call(ANNA, every=0.05, rings=10**6)
-        assert rig.poll().returncode == 0
+        said = rig.on_a_terminal("--linger", "0", "-v")
         assert call.over.wait(PATIENCE)
-        assert call.rejected
-        assert len(calls(rig)) == 1
+        assert (call.rejected, len(calls(rig))) == (True, 1)
+        assert re.search(r"call of \d{8}T\d{6}Z stored", said)
+        assert ANNA[-6:] not in said
 
 
 class TestStorm:
     @pytest.mark.slow
     def test_it_neither_delays_sms_nor_floods_the_chat(self, python: str) -> None:
-        storm(python, count=60)
+        """Each call right after the one before, of changing and of withheld numbers, until SMS have come between."""
+        rung, enough = threading.Event(), threading.Event()
+
+        def callers(stick: Stick) -> None:
+            number = 0
+            while number < STORM or not enough.is_set():
+                call = stick.call("" if number % 3 == 0 else f"+4930{100000 + number}", every=0.4, rings=2)
+                call.over.wait(PATIENCE)
+                number += 1
+                if number == STORM:
+                    rung.set()
+
+        with Rig(python, latency=0.02) as rig, rig.lingering():
+            begin = time.monotonic()
+            thread = threading.Thread(target=callers, args=(rig.stick,), daemon=True)
+            thread.start()
+            latencies: list[float] = []
+            while len(latencies) < 3 or not rung.is_set():
+                time.sleep(PACE)
+                latencies.append(rig.deliver(f"SMS number {len(latencies)}."))
+            enough.set()
+            thread.join()
+            seconds = time.monotonic() - begin
+            rig.stick.wait_for(lambda stick: not stick.stored())
+            rig.settle()
+            assert rig.prompt(max(latencies), DELAY), latencies
+            reports = calls(rig)
+            assert len(reports) <= MOST + seconds / 600 * (MOST + 1)
+            assert sum(report.count(" called at ") for report in reports) >= MOST  # some share a message
+            state = json.loads((rig.run_folder / "home.calls").read_text())
+            assert len(state["callers"]) > STORM / 3  # the others rang while one was being rejected
 
     def test_an_sms_goes_before_calls_that_wait(self, rig: Rig) -> None:
         rig.api.down()
@@ -462,14 +438,14 @@ class TestStorm:
 class TestTheCard:
     """Anybody can call, for nothing: what it costs the card is what is told."""
 
-    def test_ten_calls_of_one_caller_cost_what_one_does(self, python: str) -> None:
-        one, ten = (fsyncs(python, [ANNA] * count) for count in (1, 10))
-        assert (one > 0, ten) == (True, one)
-
-    @pytest.mark.slow
-    def test_many_callers_cost_what_so_many_messages_do(self, python: str) -> None:
-        one, many = (fsyncs(python, [f"+4930{100000 + n}" for n in range(count)]) for count in (1, 3 * MOST))
-        assert many <= MOST * one
+    @pytest.mark.parametrize(
+        ("callers", "messages"),
+        [([ANNA] * 10, 1), pytest.param([f"+4930{100000 + n}" for n in range(3 * MOST)], MOST, marks=pytest.mark.slow)],
+        ids=["one", "many"],
+    )
+    def test_calls_cost_what_their_messages_do(self, python: str, callers: list[str], messages: int) -> None:
+        one = fsyncs(python, [ANNA])
+        assert 0 < fsyncs(python, callers) <= messages * one
 
     def test_what_an_older_version_left_on_the_card_goes(self, rig: Rig) -> None:
         spool = Spool(rig.state)
@@ -495,67 +471,3 @@ def fsyncs(python: str, callers: list[str]) -> int:
         process.kill()
         process.communicate()
         return len(re.findall(r"sync\(\d+<[^>]*/state/home/tmp/[^>]*call", log.read_text()))
-
-
-def storm(python: str, count: int) -> list[float]:
-    """So many calls or more, each right after the one before, of changing and of withheld numbers, until three SMS or
-    more have come between them; the latencies of these.
-    """
-    rung, enough = threading.Event(), threading.Event()
-
-    def callers(stick: Stick) -> None:
-        number = 0
-        while number < count or not enough.is_set():
-            call = stick.call("" if number % 3 == 0 else f"+4930{100000 + number}", every=0.4, rings=2)
-            call.over.wait(PATIENCE)
-            number += 1
-            if number == count:
-                rung.set()
-
-    with Rig(python, latency=0.02) as rig, rig.lingering():
-        quiet = [rig.deliver(f"quiet {number}.") for number in range(3)]
-        begin = time.monotonic()
-        thread = threading.Thread(target=callers, args=(rig.stick,), daemon=True)
-        thread.start()
-        latencies: list[float] = []
-        while len(latencies) < 3 or not rung.is_set():
-            time.sleep(PACE)
-            latencies.append(rig.deliver(f"SMS number {len(latencies)}."))
-        enough.set()
-        thread.join()
-        seconds = time.monotonic() - begin
-        rig.stick.wait_for(lambda stick: not stick.stored())
-        rig.settle()
-        assert rig.prompt(max(latencies), max(quiet) + DELAY), (quiet, latencies)
-        reports = calls(rig)
-        assert len(reports) <= MOST + seconds / 600 * (MOST + 1)
-        assert sum(report.count(" called at ") for report in reports) >= MOST  # some share a message on their way
-        state = json.loads((rig.run_folder / "home.calls").read_text())
-        assert len(state["callers"]) > count / 3  # the others rang while one was being rejected
-    return latencies
-
-
-def test_the_state_is_removed_when_nothing_can_follow(rig: Rig) -> None:
-    with rig.lingering():
-        rig.stick.call(ANNA)
-        wait_for_calls(rig, 1)
-        rig.settle()
-    assert rig.poll().returncode == 0
-    age(rig, 3600)
-    assert rig.poll().returncode == 0
-    assert not (rig.run_folder / "home.calls").exists()
-    assert len(calls(rig)) == 1
-
-
-def test_no_number_is_in_a_log(rig: Rig) -> None:
-    rig.stick.call(ANNA, every=0.05, rings=10**6)
-    process = subprocess.Popen(
-        [rig.python, "-c", LOGGING, str(rig.config)],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    said = process.communicate(timeout=PATIENCE)[0]
-    assert len(calls(rig)) == 1
-    assert re.search(r"call of \d{8}T\d{6}Z stored", said)
-    assert ANNA[-6:] not in said
-
-

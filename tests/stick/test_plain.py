@@ -12,7 +12,7 @@ from clinic import Clinic
 from doctor.system import System
 from emulators.stick.stick import Registration, Sim, Trouble
 from homesim.process import boottime
-from poll.test_poll import CODE, _on_a_terminal
+from poll.test_poll import CODE
 from rig import Rig, now
 
 EACH_LIBGAMMU = True
@@ -69,7 +69,7 @@ class TestWithoutLibgammu:
 
     def test_a_terminal_and_doctor_are_told(self, rig: Rig) -> None:
         rig.stick.faults.on("PORTSEL", Trouble(answer="ERROR"))
-        assert "read by plain AT, as libgammu does not start" in _on_a_terminal(rig, "--linger", "0")
+        assert "read by plain AT, as libgammu does not start" in rig.on_a_terminal("--linger", "0")
         system = System(rig)
         rig.poll()
         [answer] = [finding for finding in system.findings() if finding["station"] == "answer"]
