@@ -288,13 +288,3 @@ def _kill_from_hook(rig: Rig, step: HookStep) -> bool:
         assert killer.over.wait(PATIENCE), f"{step}: never served to its end"
     rig.stick.on_command = rig.api.on_request = None
     return killer.struck
-
-
-def changes_below(calls: list[Call], folder: Path) -> list[Call]:
-    """The calls that have changed something below a folder."""
-    return [
-        call
-        for call in calls
-        if call.takes_effect and any(path.startswith(f"{folder}/") for path in call.paths)
-    ]
-

@@ -140,21 +140,3 @@ class TestByHand:
         assert rig.status()["spool"] == {"new": 0, "parts": 0, "failed": 0}
         assert Spool(rig.state, read_only=True).waiting() == (0, 0)
         assert file.read_text() == "{}"
-
-
-class TestCode:
-    HIDDEN = "Your code is 482\u202a913"
-
-    def test_a_code_with_a_mark_in_it_goes_alone_after_an_outage(self, rig: Rig) -> None:
-        rig.api.down()
-        for number in range(6):
-            rig.stick.store("SM", number, pdus.deliver(f"news {number}", "NEWS", time=now() - timedelta(minutes=20)))
-        rig.stick.store("SM", 6, pdus.deliver(self.HIDDEN, "BANK", time=now() - timedelta(minutes=1)))
-        assert rig.poll().returncode == 75
-        rig.api.up()
-        assert rig.poll().returncode == 0
-        first, *_ = rig.api.sent
-        assert "482913" in first.text
-        assert "news" not in first.text
-        assert first.reply_markup
-        assert first.reply_markup["inline_keyboard"][0][0]["copy_text"] == {"text": "482913"}

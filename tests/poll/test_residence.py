@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-import signal
-import threading
+import json
+import time
 
 import pytest
 
@@ -13,7 +13,6 @@ from emulators.stick.stick import Trouble
 from homesim.sms import message
 from homesim.store.entry import Entry
 from homesim.store.spool import Spool
-from patience import PATIENCE
 from rig import Rig
 
 NO_TIME = "FF" * 7
@@ -50,27 +49,14 @@ def test_the_same_again_in_one_run_is_forwarded_again(rig: Rig) -> None:
             rig.stick.wait_for(lambda stick: not stick.stored())
 
 
-def test_it_comes_into_its_slot_before_that_is_listed_again(rig: Rig) -> None:
-    """The network puts it there as soon as there is room."""
+@pytest.mark.parametrize("command", ["AT+CMGR", "AT+CMGD"])
+def test_it_comes_into_its_slot_before_that_is_listed_again(rig: Rig, command: str) -> None:
+    """As soon as there is room. If that is before our look at it, it is told from one that the stick has kept by what
+    the stick says of it on its own."""
     come_back = [ALARM, ALARM]
 
     def freed(phase: str, text: str) -> None:
-        if text.startswith("AT+CMGR") and phase == "answered" and come_back and not rig.stick.stored():
-            rig.stick.store("SM", 0, come_back.pop())
-
-    rig.stick.store("SM", 0, ALARM)
-    rig.stick.on_command = freed
-    assert rig.poll().returncode == 0
-    assert rig.stick.stored() == {}
-    assert rig.api.text().count("Water in the cellar") == 3
-
-
-def test_it_comes_into_its_slot_before_that_is_looked_at(rig: Rig) -> None:
-    """Between the deletion and our look: what the stick says of it on its own tells it from one that it has kept."""
-    come_back = [ALARM, ALARM]
-
-    def freed(phase: str, text: str) -> None:
-        if text.startswith("AT+CMGD") and phase == "answered" and come_back:
+        if text.startswith(command) and phase == "answered" and come_back and not rig.stick.stored():
             rig.stick.deliver(come_back.pop())
 
     rig.stick.deliver(ALARM)
@@ -134,34 +120,26 @@ def test_a_dry_run_shows_what_a_run_would_forward_and_names_nothing(rig: Rig) ->
     assert "Water in the cellar" not in rig.poll("--dry-run").stdout
 
 
-@pytest.mark.parametrize(("command", "nth"), [("CMGR", 1), ("CMGD", 1), ("CMGR", 2)])
-def test_killed_around_the_deletion_it_is_forwarded_and_the_next_one_too(rig: Rig, command: str, nth: int) -> None:
-    rig.stick.store("SM", 0, ALARM)
-    kill_at(rig, f"AT+{command}", nth)
-    assert rig.poll().returncode == 0
-    assert rig.stick.stored() == {}
-    first, *again = rig.texts()
-    assert "Water in the cellar" in first
-    assert [text for text in again if "possible repeat" not in text] == []
-    come(rig, ALARM)
-    assert len(rig.api.sent) == 2 + len(again)
+def test_a_stamp_that_is_read_now_and_was_not_before(rig: Rig) -> None:
+    """Such an SMS had another name: one that is on the stick still is shown once more, never twice, and never lost."""
+    alone = pdus.deliver("Hello", scts="6211222143A540")
+    parts = [
+        pdus.deliver(text, udh=[pdus.concat(7, 2, number)], scts=f"6211222143{number}5F0")
+        for number, text in enumerate(("one ", "two"), 1)
+    ]
+    rig.poll()
+    (rig.state / "seen" / before(alone)).touch()
+    waits = {"pdus": parts[:1], "received": time.time()}
+    (rig.state / "parts" / f"{before(parts[0])}.json").write_text(json.dumps(waits))
+    for text in (alone, *parts):
+        rig.stick.store("SM", None, text)
+    for _ in range(2):
+        assert rig.poll().returncode == 0
+        rig.stick.store("SM", None, alone)
+    assert sorted(text.split("\n")[1] for text in rig.texts()) == ["Hello", "one two"]
+    assert rig.entries("new") == []
 
 
-def kill_at(rig: Rig, command: str, nth: int) -> None:
-    """Kill a run when the nth such command has been answered."""
-    started = threading.Event()
-    times = 0
-
-    def on(phase: str, text: str) -> None:
-        nonlocal times
-        times += phase == "answered" and text.startswith(command)
-        if times == nth:
-            assert started.wait(PATIENCE)
-            process.kill()
-            process.wait()
-
-    rig.stick.on_command = on
-    process = rig.start("--linger", "0")
-    started.set()
-    assert process.wait(PATIENCE) == -signal.SIGKILL
-    rig.stick.on_command = None
+def before(pdu: str) -> str:
+    """The name of an SMS without a valid time."""
+    return f"00000000T000000Z-{message.name([pdu]).partition('-')[2]}"
