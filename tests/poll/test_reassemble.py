@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +16,6 @@ import pytest
 import pdus
 from homesim.poll.reassemble import KEEP, MOST
 from homesim.sms import message
-from homesim.sms.concat import Part, gather
 from homesim.store.entry import Entry
 from homesim.store.spool import Spool
 from patience import PATIENCE, WATCHED
@@ -196,38 +195,6 @@ def test_a_run_that_is_killed_while_it_tells_parts_tells_none_again(rig: Rig) ->
     [text] = rig.texts()
     assert text.split("\n")[1] == "[…]three […]"
     assert not spool.load(dict, "telling")
-
-
-def seconds_for(parts: Sequence[Part]) -> float:
-    """CPU of the least of three: what others do beside it does not count."""
-    took = []
-    for _ in range(3):
-        began = time.process_time()
-        groups = gather(parts)
-        took.append(time.process_time() - began)
-        assert sum(len(group.parts) + len(group.copies) for group in groups) == len(parts)
-    return min(took)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("step", "valid"), [(0, True), (1, True), (200, True), (0, False)])
-def test_gathering_one_key_costs_as_much_as_there_is_of_it(step: int, valid: bool) -> None:
-    """Parts in the same second, near one another and far from one another, and without any time."""
-    parts = [
-        Part(
-            f"{number:06}",
-            pdus.deliver(
-                str(number),
-                udh=[pdus.concat(7, 2, 1)],
-                time=pdus.TIME + timedelta(seconds=number * step),
-                scts=None if valid else "FF" * 7,
-            ),
-            float(number * step),
-        )
-        for number in range(4000)
-    ]
-    assert all(part.key for part in parts)  # decoded
-    assert seconds_for(parts) < 16 * seconds_for(parts[:1000])
 
 
 def test_parts_are_told_by_entries_that_the_version_before_can_read(rig: Rig) -> None:

@@ -11,6 +11,7 @@ from homesim.chat.render import render
 from homesim.config import Config
 from homesim.config import Modem as Settings
 from homesim.errors import EXIT_OK
+from homesim.poll.reassemble import MOST
 from homesim.poll.slots import Slots
 from homesim.program import tell
 from homesim.sms.concat import gather
@@ -38,7 +39,8 @@ def dry_run(settings: Config, modem: Settings, connect: Callable[[], Driver]) ->
     slots = Slots(spool, {})
     named = {slots.name(one): one for one in found}
     on_stick = [Entry(name, (one.pdu,), received=time.time()) for name, one in named.items() if not spool.known(name)]
-    parts = [part for entry in (*spool.entries("parts"), *on_stick) if (part := entry.part())]
+    waiting_parts = (spool.read("parts", name) for name in spool.names("parts")[-MOST:])
+    parts = [part for entry in (*waiting_parts, *on_stick) if entry and (part := entry.part())]
     for group in gather(parts):  # a short SMS is a whole group
         _show("is on the stick" if group.complete else "waits for its missing parts", group.message(), modem)
     tell(f"{modem.name}: {len(found)} SMS on the stick, {len(waiting)} in the spool; nothing was changed")

@@ -7,13 +7,11 @@ parts of one message reach its service centre within seconds, so the SMSC time d
 are one message; what is left over is put together only when its time of waiting has passed. Where there is no
 SMSC time, the time of receipt stands in for it.
 
-Anybody can send thousands of parts under one key, so a part is held against the LATEST messages only.
+Anybody can send thousands of parts under one key, and this costs the square of them: who calls it bounds how many.
 """
 
 from __future__ import annotations
 
-from bisect import bisect
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +21,6 @@ from homesim.sms.pdu import Sms, decode
 
 NEAR = 120.0  # seconds between neighbouring parts of one message
 FAR = 3600.0  # seconds over which leftovers are put together: beyond it is another message
-LATEST = 255
 
 Key = tuple[str, int | None, int, bool, int]  # sender, port, reference, whether that has 16 bits, total
 
@@ -88,7 +85,7 @@ def gather(parts: Iterable[Part]) -> list[Group]:
 def _messages(parts: Iterable[Part]) -> list[_Members]:
     """Each part with the nearest message that lacks it, or as the first of a message of its own."""
     messages: list[_Members] = []
-    latest: deque[_Members] = deque(maxlen=LATEST)  # the one with the last part is the last
+    latest: list[_Members] = []  # that lack parts; the one with the last part is the last
     for part in sorted(parts, key=lambda part: (part.seconds, part.name)):
         nearest = None
         for members in reversed(latest):
@@ -119,17 +116,14 @@ def _first(members: _Members) -> Part:
 def _groups(messages: Sequence[_Members]) -> list[Group]:
     """Whole messages as they are; of the rest, those that fill each other's gaps together, earliest first."""
     whole = [(members, list[Part]()) for members in messages if _complete(members)]
-    begun = [_first(members).seconds for members, _ in whole]
     rest: list[_Members] = []
     for members in messages:
         if _complete(members):
             continue
-        here = bisect(begun, _first(members).seconds)
-        around = whole[max(0, here - LATEST) : here + LATEST]
-        again = next((copies for original, copies in around if _copied(members, original)), None)
+        again = next((copies for original, copies in whole if _copied(members, original)), None)
         if again is not None:
             again.extend(members.values())
-        elif other := next((one for one in rest[-LATEST:] if _fills(members, one)), None):
+        elif other := next((one for one in rest if _fills(members, one)), None):
             other.update(members)
         else:
             rest.append(dict(members))
