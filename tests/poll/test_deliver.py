@@ -416,6 +416,17 @@ def test_a_split_message_goes_on_at_the_part_that_failed(part: int, fault: Fault
     assert "".join(bodies) == WORDS
 
 
+def test_a_very_long_message_keeps_the_pace(folder: Path) -> None:
+    """It has more parts than Telegram takes at once."""
+    with BotApi(rate=True) as strict:
+        sending = Sending(strict, folder)
+        text = (WORDS * 3)[:22500]
+        sending.put(text)
+        assert sending.run(sleep=time.sleep) == (None, None)
+        assert len(strict.requests) == len(strict.sent) == 6
+        assert "".join(sending.bodies()) == text
+
+
 # What a kill or a full disk leaves
 
 

@@ -18,7 +18,7 @@ from homesim.poll.reassemble import KEEP, MOST
 from homesim.sms import message
 from homesim.store.entry import Entry
 from homesim.store.spool import Spool
-from patience import PATIENCE, WATCHED
+from patience import PATIENCE, WATCHED, look_until
 from poll import steps
 from rig import Rig, now
 
@@ -100,14 +100,14 @@ def test_what_is_let_go_has_been_forwarded(rig: Rig, one_key: bool) -> None:
     assert len(rig.entries("parts")) == MOST
     assert [n for n in range(40) if rig.api.text().count(f"<{n}>") != 1] == []
     [fresh] = first_halves(1, one_key=False, before=0)
-    for text in (fresh, *old):  # the stick brings them again
-        rig.stick.deliver(text)
     before = rig.api.text()
-    assert rig.poll().returncode == 0
-    assert rig.stick.stored() == {}
-    assert rig.api.text() == before
-    assert len(rig.entries("parts")) == MOST
+    with rig.lingering():
+        for text in (fresh, *old):  # the stick brings them again
+            rig.stick.deliver(text)
+        rig.stick.wait_for(lambda stick: not stick.stored() and not stick.waiting())
+        look_until(lambda: len(rig.entries("parts")) == MOST)
     assert f"{message.name([fresh])}.json" in rig.entries("parts")
+    assert rig.api.text() == before
 
 
 def trickle(rig: Rig, count: int) -> tuple[int, int]:

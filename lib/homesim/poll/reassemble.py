@@ -62,7 +62,7 @@ class Joining:
             return self._spool.puts != before
 
     def _read(self) -> dict[str, Part]:
-        """The parts that wait, without those that a killed run had marked and not yet removed."""
+        """The parts that wait, as told as they are."""
         telling = self._spool.load(dict[str, tuple[str, ...]], "telling") or {}
         for name, parts in telling.items():  # a run was killed while it told them
             if self._spool.known(name):
@@ -70,8 +70,6 @@ class Joining:
         self._spool.save("telling", None)
         names = self._spool.names("parts")
         self._excess = names[:-MOST][::-1]
-        for name in filter(self._spool.sent, names[-MOST:]):
-            self._spool.remove("parts", name)
         return {part.name: part for part in map(self._in_time, self._load(names[-MOST:]))}
 
     def _load(self, names: Iterable[str]) -> list[Part]:
@@ -94,7 +92,10 @@ class Joining:
             whole = group.complete and (group.certain or due <= now or self._spool.known(_name(group.parts)))
             if whole:
                 self._whole(group)
-            if (whole and not group.copies) or (due <= now and (whole or all(part.told for part in group.parts))):
+            if not whole and (marked := [part for part in group.parts if self._spool.sent(part.name)]):
+                self._settle(marked)  # a run was killed before it removed them
+                self._due = 0.0
+            elif (whole and not group.copies) or (due <= now and (whole or all(part.told for part in group.parts))):
                 self._settle([*group.parts, *group.copies])
             elif due <= now:
                 untold.append(group.parts)
