@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import pdus
+from emulators.stick.stick import Trouble
 from homesim.poll.reassemble import KEEP, MOST
 from homesim.sms import message
 from homesim.store.entry import Entry
@@ -149,6 +150,12 @@ def test_a_later_message_says_only_what_is_new(rig: Rig) -> None:
     age(rig, 1000)
     rig.stick.deliver(three)
     assert rig.poll().returncode == 0
+    assert len(rig.api.sent) == 1  # its message is 1000 s old: it waits as long
+    age(rig, 900)
+    assert rig.poll().returncode == 0
+    assert len(rig.api.sent) == 1
+    age(rig, 200)
+    assert rig.poll().returncode == 0
     assert [text.split("\n")[1] for text in rig.texts()] == ["one […]", "[…]three […]"]
     assert "incomplete: part 2, 3, 4 of 4 is missing" in rig.texts()[0]
     assert "incomplete: part 3 of 4 came later" in rig.texts()[1]
@@ -181,6 +188,15 @@ def test_parts_from_before_the_clock_was_set_back_are_told_and_let_go_in_time(ri
     assert len(rig.api.sent) == 1
 
 
+@pytest.mark.slow
+def test_a_stick_that_freezes_does_not_hold_back_an_incomplete_sms(rig: Rig) -> None:
+    """The watching thread never comes back from it."""
+    lay(rig, first_halves(1, one_key=True), told=False, age=700)
+    rig.stick.faults.on("CMGL", Trouble(silent=True))
+    assert rig.poll().returncode == 75
+    assert rig.api.sent or rig.entries("new")
+
+
 def test_a_run_that_is_killed_while_it_tells_parts_tells_none_again(rig: Rig) -> None:
     """The message is in the chat; one part of it is told, one not yet; a third has come."""
     one, two, three = pdus.long_sms(["one ", "two ", "three "], "SLOW", reference=9, total=4, time=now())
@@ -195,6 +211,18 @@ def test_a_run_that_is_killed_while_it_tells_parts_tells_none_again(rig: Rig) ->
     [text] = rig.texts()
     assert text.split("\n")[1] == "[…]three […]"
     assert not spool.load(dict, "telling")
+
+
+def test_what_waits_costs_a_run_nothing_on_the_card(rig: Rig) -> None:
+    lay(rig, first_halves(300, one_key=False), told=True)
+    assert rig.poll().returncode == 0
+    before = stamps(rig.state)
+    assert rig.poll().returncode == 0
+    assert stamps(rig.state) == before
+
+
+def stamps(folder: Path) -> dict[str, int]:
+    return {path: os.stat(path).st_mtime_ns for path in map(str, folder.rglob("*"))}
 
 
 def test_parts_are_told_by_entries_that_the_version_before_can_read(rig: Rig) -> None:

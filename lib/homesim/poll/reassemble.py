@@ -23,6 +23,7 @@ from homesim.store.spool import Spool
 
 MOST = 255  # parts that wait: one message may have so many
 KEEP = 7 * 86400.0  # seconds a forwarded part waits for the missing ones: no service centre tries longer
+DAY = 86400.0  # seconds a part waits to be told at most, however old the message that it belongs to
 BATCH = 25  # messages told, or parts let go, at once
 
 
@@ -125,8 +126,7 @@ class Joining:
         """Forward what has not been told yet. The parts stay, for the day when the rest comes."""
         if not groups:
             return
-        untold = [([part for part in parts if not part.told], any(part.told for part in parts)) for parts in groups]
-        fresh = {f"{_name(new)}-incomplete": (new, told) for new, told in untold}
+        fresh = {f"{_name(new)}-incomplete": (new, told) for new, told in map(_untold, groups)}
         self._spool.save("telling", {name: tuple(part.name for part in new) for name, (new, _) in fresh.items()})
         for name, (new, told) in fresh.items():
             if not self._spool.known(name):
@@ -155,11 +155,16 @@ class Joining:
 
 
 def _due(group: Group, wait: float) -> float:
-    """When (time.time()) a group has waited long enough: for its copies to be none, to be told, or to be let go."""
+    """When (time.time()) a group has waited long enough: for its copies to be none, to be told, or to be let go.
+
+    What comes late is told the later the older the message is: any number of parts make few messages.
+    """
+    newest = max(part.received for part in group.copies or group.parts)
     if group.complete:
-        return max(part.received for part in group.copies or group.parts) + wait
-    untold = [part.received for part in group.parts if not part.told]
-    return min(untold) + wait if untold else max(part.received for part in group.parts) + KEEP
+        return newest + wait
+    begun = min(part.received for part in group.parts)
+    waits = (max(wait, min(part.received - begun, DAY)) + part.received for part in group.parts if not part.told)
+    return min(waits, default=newest + KEEP)
 
 
 def _name(parts: Sequence[Part]) -> str:
@@ -168,6 +173,12 @@ def _name(parts: Sequence[Part]) -> str:
         return message.name(_pdus(parts))
     names = [part.name for part in parts]
     return message.named(min(names).partition("-")[0], names)
+
+
+def _untold(parts: Sequence[Part]) -> tuple[Sequence[Part], bool]:
+    """Those that have not been told, and whether others have."""
+    new = [part for part in parts if not part.told]
+    return new, len(new) < len(parts)
 
 
 def _pdus(parts: Sequence[Part]) -> tuple[str, ...]:
