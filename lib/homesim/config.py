@@ -15,7 +15,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from homesim.errors import ConfigError, ConfigErrors, UsageError
+from homesim.errors import ConfigError, UsageError
 
 try:
     import tomllib
@@ -51,6 +51,7 @@ def _number(least: float, most: float = inf, *, kind: Any = (int, float)) -> Cal
 _Kind = tuple[str, Callable[[Any], bool]]
 _TOKEN = 'what BotFather gave you, as "123456789:AA..."', _text("[0-9]+:[A-Za-z0-9_-]{20,}")
 _CHAT = "a whole number, as 123456789 (a group's is negative)", _number(-inf, kind=int)
+_FILE = "the path of a file that holds the token", _text(".+")
 _TOPIC = "a whole number above 0, the topic's message_thread_id", _number(1, kind=int)
 _URL = '"http://..." or "https://..."', _text(r"https?://[^\s/]+[^\s]*")
 _PROXY = '"socks5h://host:port" or "http://host:port"', _text(r"(socks4a?|socks5h?|https?)://\S+")
@@ -77,6 +78,7 @@ class Telegram:
         _PROXY, None, "or http://host:port; socks needs python3-socks", "socks5h://user:password@host:1080", secret=True
     )
     force_ipv4: bool = _key(_SWITCH, False, "true where IPv6 leads nowhere")
+    token_file: str | None = _key(_FILE, None, "instead of token: a file that holds it, 0600 too", "/etc/homesim/token")
 
     def chat(self, modem: Modem) -> tuple[int, int | None]:
         """Where a modem's messages go: the chat, and the topic in it."""
@@ -134,10 +136,6 @@ _TABLES = {"telegram": Telegram, "modem": Modem, "poll": Poll, "health": Health,
 KEYS: dict[str, dict[str, Key]] = {
     table: {f.name: f.metadata["key"] for f in fields(kind) if "key" in f.metadata} for table, kind in _TABLES.items()
 }
-KEYS["telegram"]["token_file"] = Key(  # what it holds becomes the token
-    "the path of a file that holds the token", _text(".+"), None,
-    "instead of token: a file that holds it, 0600 too", "/etc/homesim/token",
-)  # fmt: skip
 
 
 def load(path: Path) -> Config:
@@ -171,8 +169,7 @@ def parse(text: str, path: Path) -> Config:
     _two_at_one_port(modems, problems)
     found["telegram"]["token"] = _token(found["telegram"], path, problems)
     if problems:
-        raise ConfigErrors(path, problems)
-    del found["telegram"]["token_file"]
+        raise ConfigError(path, *problems)
     found["paths"] = {key: Path(value) for key, value in found["paths"].items()}
     sticks = {name: Modem(name, **table) for name, table in modems.items()}
     return Config(modems=sticks, **{key: _TABLES[key](**values) for key, values in found.items()})
@@ -185,11 +182,10 @@ def chosen(settings: Config, modem: str | None, path: Path) -> list[str]:
     return [modem] if modem else list(settings.modems)
 
 
-def _private(path: Path) -> str:
-    """The text of a file that nobody but its owner can read."""
+def read(path: Path) -> str:
+    """The text of a file, to the byte."""
     try:
-        mode = path.stat().st_mode
-        text = path.read_text(encoding="utf-8")
+        return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         why = "no such file; run sudo homesim-setup, or copy config.toml.example there"
         raise ConfigError(path, why, fault="no-configuration") from None
@@ -197,7 +193,12 @@ def _private(path: Path) -> str:
         raise ConfigError(path, "permission denied; run it as root", fault="not-root") from None
     except (OSError, ValueError) as error:
         raise ConfigError(path, f"cannot be read: {getattr(error, 'strerror', None) or 'not a text file'}") from None
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+
+
+def _private(path: Path) -> str:
+    """The text of a file that nobody but its owner can read."""
+    text = read(path)
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         why = f"others can read it, and it holds secrets; run chmod 600 {path}"
         raise ConfigError(path, why, fault="open-configuration")
     return text

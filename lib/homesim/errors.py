@@ -15,28 +15,28 @@ EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 
 
 class HomesimError(Exception):
-    """A failure that a person can act on, said in one line as `THING: REASON`; `fault`: its key in health/faults.
+    """A failure that a person can act on, said as `THING: REASON`, a line a reason; `fault`: its key in health/faults.
 
     Never put SMS text, a code, a PIN or the token into either. No code reads the prose.
     """
 
     exit_code = EXIT_TRY_AGAIN
 
-    def __init__(self, thing: object, reason: str, *, fault: str = "") -> None:
-        super().__init__(thing, reason)
+    def __init__(self, thing: object, *reasons: str, fault: str = "") -> None:
+        super().__init__(thing, *reasons)
         self.fault = fault
 
     def __str__(self) -> str:
-        return "{}: {}".format(*self.args)
+        return f"{self.args[0]}: {self.reason}"
 
     @property
     def reason(self) -> str:
         """Why, without the thing."""
-        return str(self.args[1])
+        return "; ".join(self.args[1:])
 
     def lines(self) -> Sequence[str]:
         """What to print, a line each."""
-        return [str(self)]
+        return [f"{self.args[0]}: {reason}" for reason in self.args[1:]]
 
 
 def reason(error: OSError) -> str:
@@ -53,17 +53,6 @@ class ConfigError(HomesimError):
     """Nothing gets better before a person changes the configuration (or the SIM)."""
 
     exit_code = EXIT_CONFIG
-
-
-class ConfigErrors(ConfigError):
-    """Every mistake of a configuration file at once, each with its key."""
-
-    def __init__(self, file: object, problems: Sequence[str]) -> None:
-        super().__init__(file, "; ".join(problems))
-        self._lines = [f"{file}: {problem}" for problem in problems]
-
-    def lines(self) -> Sequence[str]:
-        return self._lines
 
 
 class UsageError(HomesimError):

@@ -19,6 +19,7 @@ T = TypeVar("T")
 HAND_OVER = 10.0  # seconds that a run waits for the one before it
 GRACE = 90.0  # seconds beyond its time after which the kernel ends a run of poll
 CLOSE = 40.0  # seconds that the kernel may need to close a port whose stick takes nothing
+SLOW = "the stick stopped answering; pull it out and put it back"
 QUEUE = 0.3  # seconds to become the next in turn: who has the lock holds that place for an instant to see who is there
 
 
@@ -27,14 +28,20 @@ def boottime() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-class Late(TryAgain):
-    """A process of its own has not come to its end."""
+def until(seconds: float, met: Callable[[], bool], pause: float = 0.2) -> bool:
+    """Whether a condition is met within so many seconds; it is looked at least once."""
+    end = time.monotonic() + seconds
+    while not met():
+        if time.monotonic() > end:
+            return False
+        time.sleep(pause)
+    return True
 
 
 def in_child(work: Callable[[], T], thing: object, seconds: float) -> T:
-    """What `work` returns, or HomesimError that it raises, from a process of its own.
+    """What `work`, which asks a stick, returns, or HomesimError that it raises, from a process of its own.
 
-    When this returns, what `work` has taken is free again: lock, port, libgammu. Raise Late after `seconds`.
+    When this returns, what `work` has taken is free again: lock, port, libgammu. Raise TryAgain after `seconds`.
     """
     import multiprocessing  # poll, which starts each minute, has no use for it
 
@@ -44,21 +51,21 @@ def in_child(work: Callable[[], T], thing: object, seconds: float) -> T:
     process.start()
     sender.close()
     try:
-        found, error = receiver.recv() if receiver.poll(seconds) else (None, Late(thing, "too slow"))
+        found = receiver.recv() if receiver.poll(seconds) else TryAgain(thing, SLOW)
     except EOFError:
-        found, error = None, Late(thing, "the process that asked it was killed")
+        found = TryAgain(thing, "the process that asked it was killed")
     process.kill()
     process.join(CLOSE)
-    if error:
-        raise error
+    if isinstance(found, HomesimError):
+        raise found
     return cast(T, found)
 
 
 def _send(sender: Any, work: Callable[[], object]) -> None:
     try:
-        sender.send((work(), None))
+        sender.send(work())
     except HomesimError as error:
-        sender.send((None, error))
+        sender.send(error)
     except Exception as error:
         tell(*describe(error).splitlines(), to=sys.stderr)
 

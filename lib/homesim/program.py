@@ -23,12 +23,14 @@ from homesim import __version__
 from homesim.config import DEFAULT_PATH
 from homesim.errors import EXIT_OK, EXIT_TRY_AGAIN, HomesimError
 
+EACH = "only this one; default: every [modem.NAME] in FILE"
 
-def main(name: str, program: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None) -> int:
+
+def main(name: str, work: Callable[[], int]) -> int:
     """Run a program: expected failures become a line and an exit code, anything else is a bug."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # each step may be the last; nothing needs a farewell
     try:
-        return program(argv)
+        return work()
     except HomesimError as error:
         report(name, error)
         return error.exit_code
@@ -40,12 +42,15 @@ def main(name: str, program: Callable[[Sequence[str] | None], int], argv: Sequen
         return 70  # EX_SOFTWARE of sysexits.h
 
 
-def parser(name: str, description: str, epilog: str) -> argparse.ArgumentParser:
-    """The options that every program has."""
+def parser(
+    name: str, description: str, epilog: str, *, config: Path = DEFAULT_PATH, modem: str = EACH, logs: bool = True
+) -> argparse.ArgumentParser:
+    """The options that every program has, `modem` the help of one; -v has who `logs`."""
     parser = argparse.ArgumentParser(name, description=description, epilog=epilog)
-    parser.add_argument("--config", type=Path, default=DEFAULT_PATH, metavar="FILE", help="default: %(default)s")
-    parser.add_argument("--modem", metavar="NAME", help="only this one; default: every [modem.NAME] in FILE")
-    parser.add_argument("-v", "--verbose", action="store_true", help="tell the system log what a terminal is told")
+    parser.add_argument("--config", type=Path, default=config, metavar="FILE", help="default: %(default)s")
+    parser.add_argument("--modem", metavar="NAME", help=modem)
+    if logs:
+        parser.add_argument("-v", "--verbose", action="store_true", help="tell the system log what a terminal is told")
     parser.add_argument("--version", action="version", version=f"{name} {__version__}")
     return parser
 
@@ -61,19 +66,14 @@ def seconds(text: str) -> float:
 def each(name: str, works: Sequence[Callable[[], int]]) -> int:
     """Do what there is to do for each modem, in a process of its own if there are several; the worst exit code."""
     if len(works) == 1:
-        return main(name, lambda _: works[0](), None)
-    codes = []
-    for pid in [_fork(name, work) for work in works]:
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        codes.append(EXIT_TRY_AGAIN if code < 0 else code)
-    return max(codes)
-
-
-def _fork(name: str, work: Callable[[], int]) -> int:
-    pid = os.fork()
-    if pid == 0:
-        leave(main(name, lambda _: work(), None))
-    return pid
+        return main(name, works[0])
+    children = []
+    for work in works:
+        if (pid := os.fork()) == 0:
+            leave(main(name, work))
+        children.append(pid)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+    return max(EXIT_TRY_AGAIN if code < 0 else code for code in codes)
 
 
 def leave(code: int) -> NoReturn:
@@ -102,8 +102,10 @@ def describe(error: BaseException) -> str:
 def log_to(name: str, *, verbose: bool) -> None:
     """To a terminal what it does; from cron to the system log, and less unless `verbose`: nothing when nothing is."""
     terminal = sys.stderr.isatty()
+    if not terminal:
+        syslog.openlog(name, syslog.LOG_PID, syslog.LOG_DAEMON)
     logger = logging.getLogger("homesim")
-    logger.addHandler(_Terminal() if terminal else _SystemLog(name))
+    logger.addHandler(_Terminal() if terminal else _SystemLog())
     logger.setLevel(logging.DEBUG if verbose or terminal else logging.INFO)
     logger.propagate = False  # nobody else's handler, and nobody else's messages: urllib3 logs the token
 
@@ -116,10 +118,6 @@ class _Terminal(logging.Handler):
 
 class _SystemLog(logging.Handler):
     """syslog(3), which is silent where there is no system log."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        syslog.openlog(name, syslog.LOG_PID, syslog.LOG_DAEMON)
 
     def emit(self, record: logging.LogRecord) -> None:
         problem = record.levelno >= logging.WARNING
@@ -143,7 +141,4 @@ def tell(*lines: str, to: TextIO | None = None, colour: str = "") -> None:
 
 def ask(question: str) -> str:
     """What a person types. Raise EOFError at the end of the input."""
-    *before, last = question.split("\n")
-    if before:
-        tell(*before)
-    return input(clean(last))
+    return input(clean(question))

@@ -28,7 +28,7 @@ def reader(api: BotApi, tmp_path: Path) -> Updates:
 
 
 def bot(api: BotApi) -> Bot:
-    return Bot(config.Telegram(api.token, 1, None, api.url, None, False))
+    return Bot(config.Telegram(api.token, 1, None, api.url, None, False, None))
 
 
 def texts(reader: Updates, wait: int = 0) -> list[str]:

@@ -45,7 +45,7 @@ class Sending:
     def __init__(self, api: BotApi, folder: Path, *, chat_id: int | None = None, topic_id: int | None = None) -> None:
         self.api = api
         self.spool = Spool(folder / "home")
-        self.telegram = config.Telegram(api.token, chat_id or api.chat_id, topic_id, api.url, None, False)
+        self.telegram = config.Telegram(api.token, chat_id or api.chat_id, topic_id, api.url, None, False, None)
         self.modem = config.Modem("home", "/dev/sms", "dku2at", "at", None, None, "hangup")
         self.slept: list[float] = []
 

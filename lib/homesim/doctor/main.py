@@ -44,7 +44,7 @@ paths = {{state = "{0}/var/lib/homesim", run = "{0}/run/homesim", sysfs = "{0}/s
 
 def main(argv: Sequence[str] | None = None, root: Path = Path("/")) -> NoReturn:
     """`root` holds the system that is looked at; a test's is a folder."""
-    program.leave(program.main(NAME, lambda argv: doctor(argv, Host(root)), argv))
+    program.leave(program.main(NAME, lambda: doctor(argv, Host(root))))
 
 
 def doctor(argv: Sequence[str] | None, host: Host) -> int:
@@ -63,17 +63,15 @@ def doctor(argv: Sequence[str] | None, host: Host) -> int:
 
 
 def _arguments(argv: Sequence[str] | None, host: Host) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = program.parser(
         NAME,
         description="Go along the path of an SMS and say for each station whether it is well (✓), or what is wrong (✗) "
         "and what cures it. It changes nothing; as root it sees most.",
         epilog="Exit codes: 0 nothing is wrong; 2 usage; 75 something is.",
+        config=host.path(str(config.DEFAULT_PATH)),
+        logs=False,
     )
-    default = host.path(str(config.DEFAULT_PATH))
-    parser.add_argument("--config", type=Path, default=default, metavar="FILE", help="default: %(default)s")
-    parser.add_argument("--modem", metavar="NAME", help="only this one; default: every [modem.NAME] in FILE")
     parser.add_argument("--json", action="store_true", help="for programs: the findings as JSON")
-    parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     return parser.parse_args(argv)
 
 

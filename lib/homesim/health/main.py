@@ -21,7 +21,7 @@ LIMIT = 285.0  # seconds after which the kernel ends it: cron starts the next on
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    program.leave(program.main(NAME, health, argv))
+    program.leave(program.main(NAME, lambda: health(argv)))
 
 
 def health(argv: Sequence[str] | None) -> int:

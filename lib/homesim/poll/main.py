@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    program.leave(program.main(NAME, poll, argv))
+    program.leave(program.main(NAME, lambda: poll(argv)))
 
 
 def poll(argv: Sequence[str] | None) -> int:
@@ -76,7 +76,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _dry_run(settings: Config, name: str) -> int:
     modem = settings.modems[name]
-    return program.main(NAME, lambda _: dry_run(settings, modem, lambda: _connect(modem, None)), None)
+    return program.main(NAME, lambda: dry_run(settings, modem, lambda: _connect(modem, None)))
 
 
 def _connect(modem: config.Modem, spool: Spool | None, tell: Callable[[News], object] = repr) -> Driver:

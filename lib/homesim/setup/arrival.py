@@ -3,17 +3,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from homesim.config import Config
 from homesim.errors import TryAgain
+from homesim.process import until
 from homesim.stick import status
 from homesim.store.entry import own
 from homesim.store.spool import Spool
 
 CRON = 120.0  # seconds for a run that knows the new configuration: the one at work may not, and ends within a minute
-LOOK = 0.2  # seconds
 
 
 def wait(settings: Config, name: str, since: float, seconds: float, tell: Callable[[str], None]) -> None:
@@ -27,21 +26,12 @@ def wait(settings: Config, name: str, since: float, seconds: float, tell: Callab
         return status.read(settings.paths.run, name)
 
     tell("First what is on the stick already; cron runs homesim-poll within a minute ...")
-    if not _within(CRON, lambda: (seen := run()).answered >= seen.started >= since):
+    if not until(CRON, lambda: (seen := run()).answered >= seen.started >= since):
         if run().started >= since:
             raise TryAgain("homesim-poll", f"{run().error or 'shows no SMS yet'}; run homesim-doctor")
         raise TryAgain("cron", "has not run homesim-poll for two minutes; run it by hand: sudo homesim-poll")
     before = {name for folder in ("parts", "new", "seen") for name in spool.names(folder)}
     tell("Send an SMS to your home number now.")
-    if not _within(seconds, lambda: any(not own(name) for name in {*spool.names("seen")} - before)):
+    if not until(seconds, lambda: any(not own(name) for name in {*spool.names("seen")} - before)):
         raise TryAgain("the SMS", f"none has come within {seconds:.0f} s; run homesim-doctor")
     tell("It is in the chat.")
-
-
-def _within(seconds: float, met: Callable[[], bool]) -> bool:
-    end = time.monotonic() + seconds
-    while not met():
-        if time.monotonic() > end:
-            return False
-        time.sleep(LOOK)
-    return True

@@ -8,14 +8,13 @@ do (inline tables, dotted keys) is noticed: what is read back must be what was t
 from __future__ import annotations
 
 import contextlib
-import copy
 import json
 import os
 import re
 from pathlib import Path
 
 from homesim import config
-from homesim.errors import ConfigError, ConfigErrors, TryAgain, reason
+from homesim.errors import ConfigError, TryAgain, reason
 from homesim.store import files
 
 Value = str | int | None  # None: the key goes
@@ -36,7 +35,7 @@ class Draft:
         self._text = _read(path)
         try:
             self.settings = config.parse(self._text, path)
-        except ConfigErrors:  # what setup asks for may be missing
+        except ConfigError:  # what setup asks for may be missing
             chat, device = config.KEYS["telegram"]["chat_id"].example, config.KEYS["modem"]["device"].example
             self._text = _change(self._text, path, "telegram", token=config.EXAMPLE, token_file=None, chat_id=chat)
             if not config.document(self._text, path).get("modem"):
@@ -46,13 +45,14 @@ class Draft:
 
     def change(self, table: str, **values: Value) -> None:
         """Set keys of a table. Raise ConfigError when that makes no configuration; then all is as before."""
-        text = _change(self._text, self.path, table, **values)
-        self.settings, self._text = config.parse(text, self.path), text
+        self._take(_change(self._text, self.path, table, **values))
 
     def rename(self, modem: str) -> None:
         """Give the first modem another name."""
         first = next(iter(self.settings.modems))
-        text = re.sub(rf"(?m)^\[modem\.{first}\]", f"[modem.{modem}]", self._text)
+        self._take(re.sub(rf"(?m)^\[modem\.{first}\]", f"[modem.{modem}]", self._text))
+
+    def _take(self, text: str) -> None:
         self.settings, self._text = config.parse(text, self.path), text
 
     def save(self) -> None:
@@ -81,35 +81,25 @@ def _read(path: Path) -> str:
     """The file's text. Raise when it could not be replaced later."""
     folder = next(folder for folder in path.resolve().parents if folder.exists())
     if not os.access(folder, os.W_OK):
-        if os.geteuid() != 0:
-            raise ConfigError(folder, "permission denied; run it as root: sudo homesim-setup")
-        raise TryAgain(folder, "the file system is read-only")
-    try:
-        return path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        return example()
-    except PermissionError:
-        raise ConfigError(path, "permission denied; run it as root: sudo homesim-setup") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(path, f"cannot be read: {getattr(error, 'strerror', None) or 'not a text file'}") from None
+        why = "the file system is read-only" if os.geteuid() == 0 else "permission denied; run it as root"
+        raise ConfigError(folder, why)
+    return config.read(path) if path.exists() else example()
 
 
 def _change(text: str, path: Path, table: str, **values: Value) -> str:
     """The text with these keys of a table set, or gone."""
-    wanted = copy.deepcopy(config.document(text, path))
     layout = ConfigError(path, f"laid out unlike config.toml.example; set {', '.join(values)} of [{table}] by hand")
+    keys = wanted = config.document(text, path)
+    for name in table.split("."):
+        keys = keys.setdefault(name, {})
+        if not isinstance(keys, dict):
+            raise layout
     for key, value in values.items():
-        keys = wanted
-        for name in table.split("."):
-            keys = keys.setdefault(name, {})
-            if not isinstance(keys, dict):
-                raise layout
-        if keys.get(key) == value:
-            continue
-        keys[key] = value
+        if keys.get(key) != value:
+            text = _set(text, table, key, value)
+            keys.update({key: value})
         if value is None:
-            del keys[key]
-        text = _set(text, table, key, value)
+            keys.pop(key, None)
     with contextlib.suppress(ConfigError):
         if config.document(text, path) == wanted:
             return text

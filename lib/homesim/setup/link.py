@@ -19,7 +19,6 @@ from typing import Any
 from homesim.chat.telegram import Bot
 from homesim.chat.updates import Updates
 from homesim.errors import ConfigError, TryAgain
-from homesim.program import clean
 
 WITHIN = 600.0  # seconds
 POLL = 25  # seconds that the server waits for an update; it would up to 50
@@ -27,19 +26,10 @@ PAUSE = 2.0  # seconds after a failure
 
 
 @dataclass(frozen=True)
-class Link:
-    """What to open in Telegram: for a person's chat, a group's, and what to write into a group's topic."""
-
-    private: str
-    group: str
-    topic: str
-
-
-@dataclass(frozen=True)
 class Chat:
     id: int
     topic_id: int | None
-    who: str  # for people, without control characters
+    who: str  # for people
 
 
 def username(bot: Bot) -> str:
@@ -51,13 +41,23 @@ def username(bot: Bot) -> str:
     return name
 
 
-def link(updates: Updates, name: str, show: Callable[[Link], None], within: float = WITHIN) -> Chat:
-    """The chat in which somebody has opened the link that `show` shows. Raise TryAgain when nobody does in time."""
+def link(updates: Updates, name: str, tell: Callable[..., None], within: float = WITHIN) -> Chat:
+    """The chat in which somebody has opened the link that is told. Raise TryAgain when nobody does in time."""
     private, group = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
     updates.read(0)  # who else reads them is found out before
     end = time.monotonic() + within
     address = f"https://t.me/{name}"
-    show(Link(f"{address}?start={private}", f"{address}?startgroup={group}", f"/start@{name} {group}"))
+    tell(
+        "",
+        "Now the chat. Within ten minutes, open this link where your Telegram is, and press Start:",
+        "",
+        f"    {address}?start={private}",
+        "",
+        f"For a group instead: {address}?startgroup={group}",
+        f"For a topic of a group the bot is in, write there: /start@{name} {group}",
+        "",
+        "Waiting ... (Ctrl-C stops)",
+    )
     while (left := end - time.monotonic()) > 0:
         wait = max(1, min(POLL, int(left)))
         try:
@@ -88,14 +88,6 @@ def _chat(update: dict[str, Any], private: str, group: str) -> Chat | None:
 
 def _who(sender: dict[str, Any], chat: dict[str, Any]) -> str:
     names = [sender.get("first_name"), sender.get("last_name")]
-    person = _clean(" ".join(str(name) for name in names if name)) or "(no name)"
-    if sender.get("username"):
-        person += f" (@{_clean(str(sender['username']))})"
-    if chat["type"] == "private":
-        return f"{person}, in a private chat"
-    return f'{person}, in the {chat["type"]} "{_clean(str(chat.get("title", "")))}"'
-
-
-def _clean(name: str) -> str:
-    """Names are anybody's choice: nothing that moves a terminal's cursor or turns its text around."""
-    return " ".join(clean(name).split())[:64]
+    names += [f"(@{sender['username']})"] if sender.get("username") else []
+    where = "a private chat" if chat["type"] == "private" else f'the {chat["type"]} "{chat.get("title", "")}"'
+    return f"{' '.join(str(name) for name in names if name)}, in {where}"

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from homesim import __version__, config, process, program
+from homesim import config, process, program
 from homesim.chat.render import OURS
 from homesim.chat.telegram import Bot
 from homesim.chat.updates import Updates
@@ -43,7 +43,7 @@ _BOTFATHER = (
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    program.leave(program.main(NAME, setup, argv))
+    program.leave(program.main(NAME, lambda: setup(argv)))
 
 
 def setup(argv: Sequence[str] | None) -> int:
@@ -61,7 +61,7 @@ def setup(argv: Sequence[str] | None) -> int:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = program.parser(
         NAME,
         description="Link the stick to a Telegram chat: asks, tries each answer, and writes the configuration when all "
         "are right. Run again it keeps what you do not change.",
@@ -69,17 +69,16 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "is never an option itself, where every program could read it. Exit codes: 0 done; 2 usage; 75 try again "
         "(the stick or Telegram is out of reach); 78 an answer is not right; 130 Ctrl-C. Unless it says that it has "
         "written FILE, FILE is as it was.",
+        modem="the stick's name, which stands below each message; another one is added",
+        logs=False,
     )
     add = parser.add_argument
-    add("--config", type=Path, default=config.DEFAULT_PATH, metavar="FILE", help="default: %(default)s")
-    add("--modem", metavar="NAME", help="the stick's name, which stands below each message; another one is added")
     add("--device", metavar="PORT", help="the stick's port, as /dev/sms")
     add("--pin-file", metavar="FILE", help="a file that holds the SIM's PIN; -: a line of standard input")
     add("--token-file", metavar="FILE", help="a file that holds the bot's token; -: a line of standard input")
     add("--chat-id", type=int, metavar="N", help="the chat, if you know its number: then no link is needed")
     add("--topic-id", type=int, metavar="N", help="the topic of the group --chat-id")
     add("--wait", type=program.seconds, metavar="SECONDS", help="how long to wait for a real SMS at the end; 0: do not")
-    parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     arguments = parser.parse_args(argv)
     if arguments.topic_id is not None and arguments.chat_id is None:
         parser.error("--topic-id: needs --chat-id")
@@ -107,7 +106,7 @@ class _Setup:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
         seconds = self._given.wait
         if seconds is None:
-            seconds = WAIT if prompt.yes("\nWait for a real SMS?", default=prompt.there()) else 0
+            seconds = WAIT if prompt.yes("Wait for a real SMS?", default=prompt.there()) else 0
         if seconds:
             arrival.wait(self._draft.settings, self._name, since, seconds, tell)
         self._farewell()
@@ -164,7 +163,7 @@ class _Setup:
                     raise
                 tell(str(error))
             else:
-                if prompt.yes(f"\nThe bot is @{name}. Keep it?", default=True):
+                if prompt.yes(f"The bot is @{name}. Keep it?", default=True):
                     return bot, name
         tell(*_BOTFATHER)
         return prompt.until_right(lambda: self._with_token(prompt.secret("The token:", "--token-file")))
@@ -214,22 +213,8 @@ def _link(bot: Bot, username: str, run: Path) -> tuple[int, int | None]:
     """The chat that a person opens the link in, and says is theirs."""
     if not prompt.there():
         raise UsageError("--chat-id", "is needed: there is no terminal to link a chat at")
-    chat = link.link(Updates(bot, run), username, _show)
+    chat = link.link(Updates(bot, run), username, tell)
     tell(f"It was opened by {chat.who}.")
     if not prompt.yes("Is that you?", default=False):
         raise ConfigError("the chat", "not yours, so the link is dead; run homesim-setup again for a new one")
     return chat.id, chat.topic_id
-
-
-def _show(shown: link.Link) -> None:
-    tell(
-        "",
-        "Now the chat. Within ten minutes, open this link where your Telegram is, and press Start:",
-        "",
-        f"    {shown.private}",
-        "",
-        f"For a group instead: {shown.group}",
-        f"For a topic of a group the bot is in, write there: {shown.topic}",
-        "",
-        "Waiting ... (Ctrl-C stops)",
-    )

@@ -26,14 +26,6 @@ from homesim.store.spool import Spool
 PATIENCE = 90.0  # seconds that another run may hold the stick: its time of 55 and a fifth, and to end
 LIMIT = 90.0  # seconds for a look
 
-_MODES = {
-    "storage": "is still a disk; sudo make install has it switched, then pull it out and put it back",
-    "hilink": "is a network card (HiLink), without a port for SMS; sudo make install has it switched, "
-    "then pull it out and put it back",
-    "off": "is switched off; pull it out and put it back",
-    "serial": "has no port that is known by a name; run sudo make install, or name it with --device",
-}
-
 
 def find(bus: Bus, wanted: str | None, others: Collection[str], dev: Path = Path("/dev")) -> list[str]:
     """The ports that could be meant: `wanted` if it is there, else one of each stick that is not the `others`'.
@@ -44,9 +36,8 @@ def find(bus: Bus, wanted: str | None, others: Collection[str], dev: Path = Path
         return [wanted]
     taken = {stick.place for device in others if (stick := bus.of(Path(device)))}
     sticks = [stick for stick in bus.sticks() if stick.place not in taken]
-    names = [dev / "sms"] if len(sticks) < 2 else []  # of several sticks it could be any one's
-    names += [*sorted(dev.glob("sms-*")), *sorted(dev.glob("serial/by-path/*-if00-port0"))]
-    names += [dev / "sms"] if len(sticks) > 1 else []
+    names = [*sorted(dev.glob("sms-*")), *sorted(dev.glob("serial/by-path/*-if00-port0"))]
+    names.insert(0 if len(sticks) < 2 else len(names), dev / "sms")  # of several sticks it could be any one's
     ports: dict[str, str] = {}
     for name in names:
         if (stick := bus.of(name)) and stick.place not in taken:
@@ -54,7 +45,8 @@ def find(bus: Bus, wanted: str | None, others: Collection[str], dev: Path = Path
     if ports:
         return list(ports.values())
     for stick in sticks:
-        raise TryAgain(f"the stick {stick.ids} at USB {stick.place}", _MODES[stick.mode])
+        why = f"has no port for SMS, its mode is {stick.mode}; run homesim-doctor, which knows the cure"
+        raise TryAgain(f"the stick {stick.ids} at USB {stick.place}", why)
     raise TryAgain("USB", "no stick is in, or the Pi does not see it; try another port, or a powered hub")
 
 
@@ -73,15 +65,10 @@ def look(settings: Config, modem: Settings, tell: Callable[[str], None]) -> Stat
         unlock(stick, sim, modem, spool)
         return replace(probe.count(stick), sim="READY")
 
-    try:
-        return probe.ask(
-            modem.device, opened, PATIENCE + LIMIT, turn=lambda: wait_for_turn(settings, modem.name, tell)
-        )
-    except process.Late:
-        raise TryAgain(modem.device, "the stick stopped answering; pull it out, put it back, and try again") from None
+    return probe.ask(modem.device, opened, PATIENCE + LIMIT, turn=lambda: _wait_for_turn(settings, modem.name, tell))
 
 
-def wait_for_turn(settings: Config, name: str, tell: Callable[[str], None]) -> None:
+def _wait_for_turn(settings: Config, name: str, tell: Callable[[str], None]) -> None:
     """Hold a modem's lock until this process ends. Raise TryAgain when another run does not end."""
     turn = process.ModemLock(settings.paths.run, name)
     if turn.take(wait=1.0):

@@ -14,8 +14,6 @@ from homesim.program import ask, clean, tell
 
 T = TypeVar("T")
 
-TRIES = 3
-
 
 def there() -> bool:
     return sys.stdin.isatty()
@@ -37,6 +35,7 @@ def yes(question: str, *, default: bool) -> bool:
     """Without a terminal it is the default."""
     if not there():
         return default
+    tell("")
     answer = ask(f"{question} [{'Y/n' if default else 'y/N'}] ").strip().lower()
     return answer in ("y", "yes") if answer else default
 
@@ -54,12 +53,11 @@ def secret(question: str, option: str, file: str | None = None) -> str:
 
 def until_right(attempt: Callable[[], T]) -> T:
     """What a person got wrong can be typed again."""
-    for _ in range(TRIES - 1):
+    while True:
         try:
             return attempt()
         except ConfigError as error:
             tell(*error.lines())
-    return attempt()
 
 
 def _must(option: str) -> None:

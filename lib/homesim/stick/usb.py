@@ -14,11 +14,11 @@ from __future__ import annotations
 import logging
 import os
 import re
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from homesim.errors import TryAgain
+from homesim.process import until
 
 VENDORS = ("12d1", "3566")  # Huawei, and Brovi, which sells its sticks now
 RETURN = 10.0  # seconds until a stick that is switched on has its port: 0.3 s, and 1.7 s for udev's link
@@ -163,9 +163,7 @@ def put_back(bus: Bus, stick: Stick | None, device: Path) -> bool:
     except TryAgain:  # it went away just now
         return False
     log.warning("%s: USB %s was left off in a reset; switched on again", device, stick.place)
-    end = time.monotonic() + RETURN
-    while not device.exists() and time.monotonic() < end:
-        time.sleep(0.1)
+    until(RETURN, device.exists, 0.1)
     return True
 
 
