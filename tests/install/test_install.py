@@ -14,7 +14,8 @@ import pytest
 from rig import ROOT
 
 PROGRAMS = sorted(path.name for path in (ROOT / "bin").iterdir() if path.is_file())
-# What an owner may change, with the name that a new version is laid beside it under.
+# What an owner may change, with the name that a new version is laid beside it under, which nobody reads: cron takes no
+# dot in a name, udev only .rules, and usb_modeswitch's dispatcher not what matches \.(dpkg|rpm), but others than that.
 SETTINGS = {
     "etc/cron.d/homesim": "etc/cron.d/homesim.dist",
     "etc/udev/rules.d/78-homesim.rules": "etc/udev/rules.d/78-homesim.rules.dist",
@@ -106,13 +107,6 @@ def test_an_installed_program_runs(pi: Pi, python: str) -> None:
     assert "/usr/local/bin/homesim" not in (pi.root / "etc/cron.d/homesim").read_text()
 
 
-def test_twice_is_the_same_as_once(pi: Pi) -> None:
-    pi.make("install")
-    once = pi.files()
-    pi.make("install")
-    assert pi.files() == once
-
-
 def test_an_upgrade_takes_what_is_new_and_leaves_nothing_of_the_old(pi: Pi) -> None:
     latest = {path: path.read_text() for path in (pi.source / "udev").iterdir()}
     for path, text in latest.items():
@@ -135,21 +129,6 @@ def test_an_upgrade_takes_what_is_new_and_leaves_nothing_of_the_old(pi: Pi) -> N
     assert upgraded == pi.files()
 
 
-def test_an_upgrade_over_the_copy_made_by_hand(pi: Pi) -> None:
-    """Over what the README had people type before there was make install."""
-    home = pi.root / "usr/local/lib/homesim"
-    shutil.copytree(ROOT / "bin", home / "bin")
-    shutil.copytree(ROOT / "lib", home / "lib")
-    (home / "lib/homesim/gone.py").write_text("")
-    (pi.root / "usr/local/bin").mkdir()
-    (pi.root / "usr/local/bin/homesim-poll").symlink_to("../lib/homesim/bin/poll")
-    config = pi.write("etc/homesim/config.toml", "mine")
-    said = pi.make("install")
-    assert not (home / "lib/homesim/gone.py").exists()
-    assert config.read_text() == "mine"
-    assert "homesim-setup" not in said  # it has been set up
-
-
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_file_that_its_owner_changed_is_kept_and_the_new_one_laid_beside(pi: Pi, name: str) -> None:
     pi.make("install")
@@ -166,41 +145,11 @@ def test_a_file_that_its_owner_changed_is_kept_and_the_new_one_laid_beside(pi: P
     assert not (pi.root / SETTINGS[name]).exists()
 
 
-@pytest.mark.parametrize("name", SETTINGS)
-def test_what_lies_beside_is_not_read(name: str) -> None:
-    """cron: no dot in a name. udev: .rules. usb_modeswitch's dispatcher: not what matches \\.(dpkg|rpm), and of the
-    others that begin with the id it takes the last."""
-    beside = Path(SETTINGS[name]).name
-    folder = name.split("/")[1]
-    assert "." in beside
-    assert not beside.endswith(".rules")
-    assert folder != "usb_modeswitch.d" or re.search(r"\.(dpkg|rpm)", beside)
-
-
-def test_a_file_that_is_gone_is_put_back(pi: Pi) -> None:
-    pi.make("install")
-    installed = pi.files()
-    for name in SETTINGS:
-        (pi.root / name).unlink()
-    (pi.root / f"usr/local/bin/homesim-{PROGRAMS[0]}").unlink()
-    pi.make("install")
-    assert pi.files() == installed
-
-
-def test_rights_that_cron_would_refuse_are_mended(pi: Pi) -> None:
-    pi.make("install")
-    (pi.root / "etc/cron.d/homesim").chmod(0o666)
-    (pi.root / "var/lib/homesim").chmod(0o755)
-    pi.make("install")
-    assert (pi.root / "etc/cron.d/homesim").stat().st_mode & 0o777 == 0o644
-    assert (pi.root / "var/lib/homesim").stat().st_mode & 0o777 == 0o700
-
-
 def test_the_configuration_is_never_touched(pi: Pi) -> None:
     config = pi.write("etc/homesim/config.toml", "mine")
     config.chmod(0o640)  # a run complains about that; not ours to change
     before = pi.files()["etc/homesim/config.toml"]
-    pi.make("install")
+    assert "homesim-setup" not in pi.make("install")  # it has been set up
     pi.make("uninstall")
     assert pi.files() == {"etc/homesim/config.toml": before}
 
@@ -245,23 +194,17 @@ def test_uninstall_keeps_a_changed_file_where_nothing_reads_it(pi: Pi) -> None:
     assert files == kept
 
 
-def test_purge_leaves_nothing(pi: Pi) -> None:
+@pytest.mark.parametrize("before", [(), ("uninstall", "uninstall")])
+def test_purge_leaves_nothing(pi: Pi, before: tuple[str, ...]) -> None:
     pi.make("install")
     pi.write("var/lib/homesim/home/new/20261122T120000-a", "an SMS")
     for name in SETTINGS:
         pi.write(name, "mine")
-    pi.make("install")
+    for target in ("install", *before):
+        pi.make(target)
     pi.make("purge", "CONFIRM=yes")
     assert pi.files() == {}
     assert list(pi.root.rglob("*homesim*")) == []
-
-
-def test_purge_after_uninstall_leaves_nothing(pi: Pi) -> None:
-    pi.make("install")
-    pi.make("uninstall")
-    pi.make("uninstall")
-    pi.make("purge", "CONFIRM=yes")
-    assert pi.files() == {}
 
 
 def test_purge_asks_first_and_without_a_terminal_does_nothing(pi: Pi) -> None:
@@ -351,18 +294,25 @@ def test_a_prefix_that_cannot_be(pi: Pi, variable: str) -> None:
     assert pi.files() == {}
 
 
-def test_an_install_that_was_cut_off_is_completed_by_the_next(pi: Pi) -> None:
+def test_what_is_gone_cut_off_or_open_to_others_is_put_right_by_the_next(pi: Pi) -> None:
     pi.make("install")
     installed = pi.files()
+    pi.make("install")
+    assert pi.files() == installed
     home = pi.root / "usr/local/lib/homesim"
     (home / "old").mkdir()
     (home / "bin").rename(home / "old/bin")
     for rest in ("new/bin/gone", "old/lib/gone"):
         (home / rest).parent.mkdir(parents=True, exist_ok=True)
         (home / rest).write_text("")
-    (pi.root / "etc/cron.d/homesim").unlink()
+    cron, *others = SETTINGS
+    (pi.root / cron).chmod(0o666)  # which cron would refuse
+    for name in (*others, f"usr/local/bin/homesim-{PROGRAMS[0]}"):
+        (pi.root / name).unlink()
+    (pi.root / "var/lib/homesim").chmod(0o755)
     pi.make("install")
     assert pi.files() == installed
+    assert (pi.root / "var/lib/homesim").stat().st_mode & 0o777 == 0o700
 
 
 def test_uninstall_needs_no_checkout(pi: Pi) -> None:
