@@ -166,7 +166,10 @@ def parse(text: str, path: Path) -> Config:
     wrong = [name for name in modems if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", name)]
     problems += [f"modem.{name}: expected a name of letters, digits, - and _, as [modem.home]" for name in wrong]
     modems = {name: _table("modem", f"modem.{name}", table, problems) for name, table in modems.items()}
-    _two_at_one_port(modems, problems)
+    devices = [table.get("device") for table in modems.values()]
+    for name, table in modems.items():
+        if isinstance(device := table.get("device"), str) and devices.count(device) > 1:
+            problems.append(f"modem.{name}.device: expected a port of its own, another modem has {device}")
     found["telegram"]["token"] = _token(found["telegram"], path, problems)
     if problems:
         raise ConfigError(path, *problems)
@@ -217,13 +220,6 @@ def _table(kind: str, place: str, table: Any, problems: list[str]) -> dict[str, 
         elif name not in table and key.default is ...:
             problems.append(f"{place}.{name}: missing; expected {key.expected}")
     return {name: table.get(name, key.default) for name, key in keys.items()}
-
-
-def _two_at_one_port(modems: dict[str, dict[str, Any]], problems: list[str]) -> None:
-    devices = [table.get("device") for table in modems.values()]
-    for name, table in modems.items():
-        if isinstance(device := table.get("device"), str) and devices.count(device) > 1:
-            problems.append(f"modem.{name}.device: expected a port of its own, another modem has {device}")
 
 
 def _token(telegram: dict[str, Any], path: Path, problems: list[str]) -> str:

@@ -101,27 +101,23 @@ def describe(error: BaseException) -> str:
 
 def log_to(name: str, *, verbose: bool) -> None:
     """To a terminal what it does; from cron to the system log, and less unless `verbose`: nothing when nothing is."""
-    terminal = sys.stderr.isatty()
-    if not terminal:
-        syslog.openlog(name, syslog.LOG_PID, syslog.LOG_DAEMON)
+    syslog.openlog(name, syslog.LOG_PID, syslog.LOG_DAEMON)
     logger = logging.getLogger("homesim")
-    logger.addHandler(_Terminal() if terminal else _SystemLog())
-    logger.setLevel(logging.DEBUG if verbose or terminal else logging.INFO)
+    logger.addHandler(_Log())
+    logger.setLevel(logging.DEBUG if verbose or sys.stderr.isatty() else logging.INFO)
     logger.propagate = False  # nobody else's handler, and nobody else's messages: urllib3 logs the token
 
 
-class _Terminal(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        with contextlib.suppress(OSError):  # it has hung up
-            tell(record.getMessage(), to=sys.stderr)
-
-
-class _SystemLog(logging.Handler):
-    """syslog(3), which is silent where there is no system log."""
+class _Log(logging.Handler):
+    """syslog(3) is silent where there is no system log."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        problem = record.levelno >= logging.WARNING
-        syslog.syslog(syslog.LOG_WARNING if problem else syslog.LOG_INFO, clean(record.getMessage()))
+        if sys.stderr.isatty():
+            with contextlib.suppress(OSError):  # it has hung up
+                tell(record.getMessage(), to=sys.stderr)
+        else:
+            problem = record.levelno >= logging.WARNING
+            syslog.syslog(syslog.LOG_WARNING if problem else syslog.LOG_INFO, clean(record.getMessage()))
 
 
 def clean(text: str) -> str:

@@ -43,7 +43,7 @@ def wait(rig: Rig, *made: str) -> None:
 
 def poll(rig: Rig) -> subprocess.CompletedProcess[str]:
     """One look of bin/poll that does not wait half a minute for an answer."""
-    process = rig.start("--linger", "0", command=(rig.python, "-B", str(ROOT / "tests/hasty_poll.py")))
+    process = rig.start("--linger", "0", command=(rig.python, "-B", str(ROOT / "tests/hasty.py")))
     out, err = process.communicate(timeout=PATIENCE)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 

@@ -21,8 +21,8 @@ Value = str | int | None  # None: the key goes
 
 _HEAD = "# /etc/homesim/config.toml: 0600, root's. Every key is here; one with a # has this value anyway, or is off."
 _MODEM = "[modem.home]                              # a table for each stick; its name stands below each message"
-# A key, or one that stands there as a comment; what it holds; the comment behind.
-_LINE = r"""\s*(?P<off># )?%s\s*=\s*(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|[^#\s]+)(?P<rest>\s*(?:#.*)?)"""
+# A value that one line holds; what else there is (tables, many lines) is noticed, see above.
+_VALUE = r"""("(?:[^"\\]|\\.)*"|'[^']*'|[^#\s]+)"""
 
 
 class Draft:
@@ -97,7 +97,7 @@ def _change(text: str, path: Path, table: str, **values: Value) -> str:
     for key, value in values.items():
         if keys.get(key) != value:
             text = _set(text, table, key, value)
-            keys.update({key: value})
+            keys[key] = value
         if value is None:
             keys.pop(key, None)
     with contextlib.suppress(ConfigError):
@@ -108,18 +108,13 @@ def _change(text: str, path: Path, table: str, **values: Value) -> str:
 
 def _set(text: str, table: str, key: str, value: Value) -> str:
     """The key's own line is changed, or the comment that holds it, or a line is added below the table's head."""
-    lines = text.split("\n")
-    heads = [number for number, line in enumerate(lines) if re.match(r"\s*\[", line)] + [len(lines)]
-    ours = [number for number in heads[:-1] if re.fullmatch(rf"\s*\[{re.escape(table)}\]\s*(#.*)?", lines[number])]
-    new = [] if value is None else [f"{key} = {json.dumps(value, ensure_ascii=False)}"]  # TOML's form too
-    if not ours:
-        return "\n".join([*lines[: len(lines) - (not lines[-1])], "", f"[{table}]", *new, ""])
-    body = range(ours[0] + 1, heads[heads.index(ours[0]) + 1])
-    pattern = re.compile(_LINE % key)
-    found = [(match["off"] is not None, n, match) for n in body if (match := pattern.fullmatch(lines[n]))]
-    if found:
-        _, number, match = min(found, key=lambda entry: entry[:2])
-        lines[number] = "".join(new or [f"# {key} = {match['value']}"]) + match["rest"]
-    else:
-        lines[body.start : body.start] = new
-    return "\n".join(lines)
+    new = "" if value is None else f"{key} = {json.dumps(value, ensure_ascii=False)}"  # TOML's form too
+    head = re.search(rf"(?m)^[ \t]*\[{re.escape(table)}\].*\n", text)
+    if not head:
+        return "\n".join([text.removesuffix("\n"), "", f"[{table}]", new, ""])
+    behind = re.compile(r"(?m)^[ \t]*\[").search(text, head.end())
+    end = behind.start() if behind else len(text)
+    for off in ("", "# "):
+        if found := re.compile(rf"(?m)^[ \t]*{off}{key}\s*=\s*{_VALUE}").search(text, head.end(), end):
+            return text[: found.start()] + (new or f"# {key} = {found[1]}") + text[found.end() :]
+    return f"{text[: head.end()]}{new}\n{text[head.end() :]}"
