@@ -91,6 +91,7 @@ class ModemLock:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # who can open a lock can hold it
         except OSError as error:
             raise TryAgain(folder, reason(error)) from None
+        self._modem = modem
         self._lock = filelock.FileLock(folder / f"{modem}.lock")
         self._next = filelock.FileLock(folder / f"{modem}.next")
 
@@ -108,6 +109,13 @@ class ModemLock:
             raise TryAgain(self._lock.lock_file, reason(error)) from None
         self._taken.append(self)
         return True
+
+    def wait(self, seconds: float, say: Callable[[str], object]) -> bool:
+        """Take it, if need be when the run at work has ended, of which `say` is told first."""
+        if self.take(wait=0):
+            return True
+        say(f"{self._modem}: another run is at work; waiting for its end, some {seconds:.0f} s at most")
+        return self.take(seconds, queue=seconds)
 
     def holder(self) -> int:
         """The process that has the lock, as the kernel names it (proc_locks(5)); 0 when there is none."""

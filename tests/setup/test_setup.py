@@ -224,7 +224,7 @@ class TestAtTheTerminal:
     @pytest.mark.slow
     def test_it_waits_for_a_run_that_is_under_way(self, rig: Rig) -> None:
         with rig.lingering() as run, at_terminal(rig, "--wait", "0", "--chat-id", "5550001") as terminal:
-            terminal.expect("Another run of homesim holds the stick")
+            terminal.expect("another run is at work; waiting")
             run.kill()
             terminal.answer("SIM open[^$]*Keep it", "")
             assert terminal.end() == 0

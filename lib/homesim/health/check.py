@@ -112,8 +112,7 @@ class Check:
         name, runs = self._modem.name, self._settings.paths.run
         lock = process.ModemLock(runs, name)
         wait = min(LOCK, self._settings.poll.linger * 1.2 + process.HAND_OVER)
-        log.debug("%s: waiting for a run to end, %.0f s at most", name, wait)
-        if lock.take(wait, queue=wait):
+        if lock.wait(wait, log.debug):
             return True
         seen, holder = status.read(runs, name), lock.holder()
         over = seen.ends_boottime is not None and boottime() > seen.ends_boottime

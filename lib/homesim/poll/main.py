@@ -88,7 +88,9 @@ def _serve(settings: Config, name: str, linger: float) -> int:
     """One modem, until the run's time is over."""
     clock = Clock(linger)
     turn = process.ModemLock(settings.paths.run, name)
-    if not _take(turn, name, settings.poll.linger * 1.2 + process.HAND_OVER):
+    # cron's run waits an instant. A person wants to see what a run says, and cron's are at work nearly always.
+    longest = settings.poll.linger * 1.2 + process.HAND_OVER
+    if not (turn.wait(longest, log.info) if sys.stderr.isatty() else turn.take()):
         log.info("%s: another run is at work", name)
         return EXIT_OK
     if not clock.anew:
@@ -97,16 +99,6 @@ def _serve(settings: Config, name: str, linger: float) -> int:
     bus = usb.Bus(settings.paths.sysfs)
     usb.put_back(bus, match.left(spool, bus), Path(settings.modems[name].device))
     return _Run(settings, name, clock, turn, spool, once=linger == 0).serve()
-
-
-def _take(turn: process.ModemLock, name: str, seconds: float) -> bool:
-    """cron's run waits an instant. A person wants to see what a run says, and cron's are at work nearly always."""
-    if not sys.stderr.isatty():
-        return turn.take()
-    if turn.take(wait=0):
-        return True
-    log.info("%s: another run is at work; waiting for its end, some %.0f s at most", name, seconds)
-    return turn.take(seconds, queue=seconds)
 
 
 class Clock:

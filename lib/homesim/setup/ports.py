@@ -65,14 +65,8 @@ def look(settings: Config, modem: Settings, tell: Callable[[str], None]) -> Stat
         unlock(stick, sim, modem, spool)
         return replace(probe.count(stick), sim="READY")
 
-    return probe.ask(modem.device, opened, PATIENCE + LIMIT, turn=lambda: _wait_for_turn(settings, modem.name, tell))
+    def turn() -> None:
+        if not process.ModemLock(settings.paths.run, modem.name).wait(PATIENCE, tell):
+            raise TryAgain(modem.name, "another run holds the stick and does not end; run homesim-doctor")
 
-
-def _wait_for_turn(settings: Config, name: str, tell: Callable[[str], None]) -> None:
-    """Hold a modem's lock until this process ends. Raise TryAgain when another run does not end."""
-    turn = process.ModemLock(settings.paths.run, name)
-    if turn.take(wait=1.0):
-        return
-    tell("Another run of homesim holds the stick; it lets go within a minute or so.")
-    if not turn.take(PATIENCE, queue=PATIENCE):
-        raise TryAgain(name, "another run holds the stick and does not end; run homesim-doctor")
+    return probe.ask(modem.device, opened, PATIENCE + LIMIT, turn=turn)
