@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -28,14 +28,18 @@ def boottime() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def until(seconds: float, met: Callable[[], bool], pause: float = 0.2) -> bool:
-    """Whether a condition is met within so many seconds; it is looked at least once."""
+def tries(seconds: float, pause: float = 0.2) -> Iterator[None]:
+    """One try, and others after a pause each until so many seconds are over."""
     end = time.monotonic() + seconds
-    while not met():
-        if time.monotonic() > end:
-            return False
+    yield
+    while time.monotonic() <= end:
         time.sleep(pause)
-    return True
+        yield
+
+
+def until(seconds: float, met: Callable[[], bool], pause: float = 0.2) -> bool:
+    """Whether a condition is met within so many seconds."""
+    return any(met() for _ in tries(seconds, pause))
 
 
 def in_child(work: Callable[[], T], thing: object, seconds: float) -> T:

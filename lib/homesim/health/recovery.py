@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from homesim.errors import HomesimError
+from homesim.process import tries, until
 from homesim.stick import probe
 from homesim.stick.commands import Plain
 from homesim.stick.driver import State
@@ -91,34 +92,20 @@ class Ladder:
 
     def _back(self) -> Answer:
         """Wait for the port under its name, which may be a new tty, then for an answer."""
-        self._wait(SETTLE, lambda: self.bus.of(self.device) is not None)
+        until(SETTLE, lambda: self.bus.of(self.device) is not None)
         answer = Answer(problem=f"{self.device}: did not come back")
-        for _ in _tries(ANSWER):
+        for _ in tries(ANSWER):
             answer = self.look()
             if not answer.problem or not self.device.exists():
                 break
         return answer
 
     def _registered(self, answer: Answer) -> Answer:
-        for _ in _tries(REGISTER):
+        for _ in tries(REGISTER):
             if answer.registration.registered or answer.problem:
                 break
             answer = self.look()
         return answer
-
-    def _wait(self, seconds: float, there: Callable[[], bool]) -> None:
-        for _ in _tries(seconds):
-            if there():
-                return
-
-
-def _tries(seconds: float) -> Iterator[None]:
-    end = time.monotonic() + seconds
-    while True:
-        yield
-        if time.monotonic() > end:
-            return
-        time.sleep(0.2)
 
 
 def cured(kind: str, before: Answer, after: Answer) -> bool:
