@@ -38,7 +38,7 @@ install uninstall purge:
 
 demo:
 	@tests/prepare demo
-	@$(ANY) -B tests/demo.py
+	@PYTHONPATH=lib $(ANY) -B tests/demo.py
 
 test:
 	@tests/prepare test
@@ -74,7 +74,7 @@ check:
 
 bench:
 	@tests/prepare bench
-	PYTHONPATH=tests $(PYTHON) tests/bench/main.py --readme tests/README.md
+	PYTHONPATH=lib:tests $(PYTHON) tests/bench/main.py --readme tests/README.md
 
 clean:
 	rm -rf .chroots .vm .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -48,7 +48,7 @@ references = st.sampled_from([0, 7, 255])
 def longs(draw: st.DrawFn, start: float, reference: int | None = None, sender: str | None = None) -> Long:
     """In 2 to 5 parts, cut anywhere between 16-bit units, each part at most NEAR seconds behind the one before."""
     text = draw(st.text(characters, min_size=2, max_size=12))
-    units = pdus.ucs2(text)
+    units = text.encode("utf-16-be", "surrogatepass")
     places = st.integers(0, len(units) // 2).map(lambda place: place * 2)
     cuts = [0, *sorted(draw(st.lists(places, min_size=1, max_size=4))), len(units)]
     sender = draw(senders) if sender is None else sender

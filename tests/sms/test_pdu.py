@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import pdus
 from homesim.chat import render
 from homesim.sms import indication, message, pdu
+from homesim.sms.alphabet import LOCKING, SINGLE
 
 SETTINGS = settings(deadline=None, derandomize=True, max_examples=100)
 
@@ -28,7 +29,7 @@ HIGH_SURROGATES = [chr(code) for code in range(0xD800, 0xDC00)]
 @st.composite
 def gsm7_texts(draw: st.DrawFn, locking: int, single: int, most: int) -> str:
     """What fits into `most` septets of these tables."""
-    known = sorted(set(pdus.LOCKING[locking]) - {"\x1b"} | set(pdus.SINGLE[single].values()))
+    known = sorted(set(LOCKING[locking]) - {"\x1b"} | set(SINGLE[single].values()))
     text = draw(st.text(st.sampled_from(known), max_size=most))
     while len(b"".join(pdus.septets(text, locking=locking, single=single))) > most:
         text = text[:-1]
@@ -70,7 +71,7 @@ def valid_pdus(draw: st.DrawFn) -> str:
         pdus.deliver(text.encode()[:100], sender, time=time, dcs=draw(st.integers(0, 255))),
         pdus.deliver(text, sender, alphabet="ucs2", udh=[pdus.concat(7, total, number)], pid=draw(st.integers(0, 255))),
         pdus.status_report(sender, status=draw(st.integers(0, 255)), sent=time, text="ok"),
-        pdus.submit(text, sender, validity=time, alphabet="ucs2"),
+        pdus.submit(text, sender, validity=time),
         pdus.mms_notification(sender, subject=text[:10], time=time)[0],
         pdus.wap_push(pdus.service_indication("a", "b"))[0],
     ]
@@ -228,12 +229,12 @@ def _type(number: str) -> int:
 
 
 @SETTINGS
-@given(ucs2_texts(), names(), st.sampled_from([None, 0, 1, 2, 3]), st.lists(elements, max_size=2))
-def test_ucs2(text: str, sender: str, message_class: int | None, more: list[pdus.Element]) -> None:
-    made = pdus.deliver(text, sender, alphabet="ucs2", toa=0xD0, message_class=message_class, udh=more)
+@given(ucs2_texts(), names(), st.sampled_from([0x08, 0x18, 0x19, 0x1A, 0x1B]), st.lists(elements, max_size=2))
+def test_ucs2(text: str, sender: str, dcs: int, more: list[pdus.Element]) -> None:
+    made = pdus.deliver(text, sender, alphabet="ucs2", toa=0xD0, dcs=dcs, udh=more)
     read = message.read([made])
     assert (read.kind, read.sender, read.text) == ("sms", sender, text)
-    assert read.flash == (message_class == 0)
+    assert read.flash == (dcs == 0x18)  # class 0
 
 
 @SETTINGS
@@ -291,7 +292,7 @@ validities: st.SearchStrategy[Any] = st.none() | st.integers(0, 255) | st.binary
 @given(ucs2_texts(), numbers, validities)
 def test_submit(text: str, recipient: str, validity: Any) -> None:
     recipient = re.sub("[abc]", "", recipient) + "1"
-    decoded = pdu.decode(pdus.submit(text, recipient, validity=validity, alphabet="ucs2"))
+    decoded = pdu.decode(pdus.submit(text, recipient, validity=validity))
     assert (decoded.kind, decoded.address) == ("submit", recipient)
     assert decoded.alphabet.decode(decoded.units) == text
 

@@ -26,7 +26,7 @@ _EXTENSION = {
 }  # fmt: skip
 
 # TS 23.038 annex A.3, by the language's number (6.2.1.2.4).
-_LOCKING = {
+LOCKING = {
     0: _DEFAULT,
     2: _DEFAULT,  # Spanish has no locking table
     1: (
@@ -40,7 +40,7 @@ _LOCKING = {
 }
 
 # TS 23.038 annex A.2: what each language adds to (or puts in the place of) the extension table.
-_SINGLE = {
+SINGLE = {
     0: _EXTENSION,
     1: _EXTENSION | {
         0x47: "Ğ", 0x49: "İ", 0x53: "Ş", 0x63: "ç", 0x67: "ğ", 0x69: "ı", 0x73: "ş",
@@ -72,14 +72,14 @@ class Alphabet:
         """
         return Alphabet(
             self.name,
-            locking if locking in _LOCKING and locking else self.locking,
-            single if single in _SINGLE and single else self.single,
+            locking if locking in LOCKING and locking else self.locking,
+            single if single in SINGLE and single else self.single,
         )
 
     def decode(self, units: bytes) -> str:
         """The text of these units. Half characters become U+FFFD; 8-bit data has no text of its own."""
         if self.name == "gsm7":
-            return _septets(units, _LOCKING[self.locking], _SINGLE[self.single])
+            return _septets(units, LOCKING[self.locking], SINGLE[self.single])
         if self.name == "ucs2":
             half = len(units) % 2
             return units[: len(units) - half].decode("utf-16-be", "replace") + "\ufffd" * half
