@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import pdus
 from homesim.chat import render
-from homesim.sms import indication, message, pdu
+from homesim.sms import message, pdu, wap
 from homesim.sms.alphabet import LOCKING, SINGLE
 
 SETTINGS = settings(deadline=None, derandomize=True, max_examples=100)
@@ -158,14 +158,14 @@ def test_the_time_for_a_service_indication_is_linear(body: bytes) -> None:
         push = b"\1\6\1\xae" + document
         begun = time.process_time()
         for _ in range(20):
-            indication.said(push)
+            wap.read(push)
         return time.process_time() - begun
 
     assert min(needed(16) for _ in range(3)) < 64 * max(min(needed(1) for _ in range(3)), 0.0005)
 
 
 def test_a_bug_holds_up_no_other_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(indication, "said", lambda *_: 1 / 0)
+    monkeypatch.setattr(wap, "read", lambda *_: 1 / 0)
     [text] = pdus.wap_push(pdus.service_indication("482913 is your code", "http://a.example"))
     assert message.read([text]).text == f"This SMS cannot be decoded: a bug in homesim, ZeroDivisionError.\n{text}"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count, groupby, takewhile
 
-from homesim.sms import indication, pdu, wap
+from homesim.sms import pdu, wap
 
 GAP = "[…]"
 OWN = "own"
@@ -118,9 +118,8 @@ def _octets(parts: dict[int, pdu.Sms], pdus: Sequence[str]) -> tuple[str, str]:
 
 def _data(sms: pdu.Sms, data: bytes) -> tuple[str, str]:
     """What kind of message this 8-bit data is, and what it says, "" when that cannot be read."""
-    if sms.port == wap.PUSH_PORT and wap.is_push(data):
-        mms = wap.notification(data)
-        return ("mms", _mms(mms)) if mms else ("push", indication.said(data))
+    if sms.port == wap.PUSH_PORT and (push := wap.read(data)):
+        return push
     return sms.kind, _printable(data) if sms.port is None else ""
 
 
@@ -140,13 +139,6 @@ def _text(parts: dict[int, pdu.Sms], total: int) -> str:
     for alphabet, run in groupby(places, key=lambda sms: sms.alphabet if sms else None):
         text += alphabet.decode(b"".join(sms.units for sms in run if sms)) if alphabet else GAP
     return text
-
-
-def _mms(mms: wap.MmsNotification) -> str:
-    size = f", {max(1, round(mms.size / 1024))} KB" if mms.size is not None else ""
-    sender = f" from {mms.sender}" if mms.sender else ""
-    subject = f"\nSubject: {mms.subject}" if mms.subject else ""
-    return f"An MMS is waiting{sender}{size}.{subject}"
 
 
 def _waiting(waiting: pdu.Waiting) -> str:
