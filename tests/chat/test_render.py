@@ -17,7 +17,6 @@ from emulators.botapi.rules import finish_message, read_message
 from homesim.chat import render
 from homesim.chat.post import Draft, Entity
 from homesim.chat.render import LIMIT
-from homesim.chat.telegram import _parameters
 from homesim.sms import message, otp
 
 SETTINGS = settings(deadline=None, derandomize=True, max_examples=60)
@@ -217,7 +216,7 @@ def test_an_alert_fits(text: str, more: list[str], copy: tuple[str, ...]) -> Non
     assert "".join(map(body, drafts)) == render.clean(text)
     assert [draft.copy for draft in drafts] == [copy, *(() for _ in drafts[1:])]
     assert not any(pieces(draft, "code") for draft in drafts)
-    keyboard = _parameters(drafts[0], 1, None).get("reply_markup", {"inline_keyboard": [[]]})["inline_keyboard"]
+    keyboard = json.loads(wire(drafts[0]).get("reply_markup", '{"inline_keyboard": [[]]}'))["inline_keyboard"]
     assert [button["copy_text"]["text"] for button in keyboard[0]] == [*copy]
 
 
@@ -292,5 +291,5 @@ def test_telegram_takes_it_with_marks_that_it_changes(what: message.Message) -> 
 
 def wire(draft: Draft) -> dict[str, str]:
     """sendMessage's parameters as they arrive: strings, and the JSON of what is none."""
-    parameters: dict[str, Any] = json.loads(json.dumps(_parameters(draft, 1, None)))
+    parameters: dict[str, Any] = json.loads(json.dumps({"chat_id": 1, **draft.parameters()}))
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in parameters.items()}

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 
 
@@ -26,6 +26,16 @@ class Draft:
 
     def plain(self) -> Draft:
         return Draft(self.text)
+
+    def parameters(self) -> dict[str, object]:
+        """Its part of sendMessage's. No null fields: Telegram reads them as the word "null"."""
+        given: dict[str, object] = {"text": self.text, "link_preview_options": {"is_disabled": True}}
+        if self.entities:
+            given["entities"] = [asdict(entity) for entity in self.entities]
+        if self.copy:
+            buttons = [{"text": f"Copy {text}", "copy_text": {"text": text}} for text in self.copy]
+            given["reply_markup"] = {"inline_keyboard": [buttons]}
+        return given
 
 
 class Outcome(Enum):

@@ -145,7 +145,5 @@ def _cuts(text: str, room: int, code: otp.Code | None) -> Iterator[int]:
 
 def _reach(text: str, start: int, room: int) -> int:
     """The index behind the last character that still fits. Code points are never cut."""
-    end = min(len(text), start + room)
-    while units(text[start:end]) > room:
-        end -= max(1, (units(text[start:end]) - room) // 2)
-    return end
+    fits = text[start : start + room].encode("utf-16-le")[: room * 2]
+    return start + len(fits.decode("utf-16-le", "ignore"))

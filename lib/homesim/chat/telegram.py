@@ -13,7 +13,7 @@ import json
 import queue
 import socket
 import threading
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import requests
@@ -57,7 +57,8 @@ class Bot:
 
     def send(self, draft: Draft, chat_id: int, topic_id: int | None = None) -> Answer:
         """Post one message. Never raises for what networks and servers do."""
-        return self._post("sendMessage", _parameters(draft, chat_id, topic_id), READ)[0]
+        topic = {} if topic_id is None else {"message_thread_id": topic_id}
+        return self._post("sendMessage", {"chat_id": chat_id, **draft.parameters(), **topic}, READ)[0]
 
     def probe(self) -> Answer:
         """Whether the way is open: getMe, which is small, and writes nothing."""
@@ -127,23 +128,6 @@ class Bot:
         """What a server says goes to logs and terminals: without the token, in one line, not too long."""
         reason = reason.replace(self._token, "<token>")
         return "".join(character if " " <= character <= "~" else "?" for character in reason)[:200]
-
-
-def _parameters(draft: Draft, chat_id: int, topic_id: int | None) -> dict[str, Any]:
-    """No null fields: Telegram reads them as the word "null"."""
-    parameters: dict[str, Any] = {
-        "chat_id": chat_id,
-        "text": draft.text,
-        "link_preview_options": {"is_disabled": True},
-    }
-    if draft.entities:
-        parameters["entities"] = [asdict(entity) for entity in draft.entities]
-    if draft.copy:
-        buttons = [{"text": f"Copy {text}", "copy_text": {"text": text}} for text in draft.copy]
-        parameters["reply_markup"] = {"inline_keyboard": [buttons]}
-    if topic_id is not None:
-        parameters["message_thread_id"] = topic_id
-    return parameters
 
 
 def _body(response: requests.Response) -> dict[str, Any]:
