@@ -37,8 +37,7 @@ def _hex(text: str) -> bool:
 
 
 def _long(text: str) -> bool:
-    part = decode(text).part
-    return part is not None and part.total > 1
+    return decode(text).part.total > 1
 
 
 @pytest.mark.parametrize("case", CORPUS, ids=[case["name"] for case in CORPUS])

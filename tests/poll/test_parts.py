@@ -93,7 +93,7 @@ def holds_each_once(groups: list[Group], parts: list[Part]) -> None:
     found = Counter(part.name for group in groups for part in (*group.parts, *group.copies))
     assert found == Counter(part.name for part in parts)
     for group in groups:
-        places = [decoded.part.number for part in group.parts if (decoded := pdu.decode(part.pdu)).part]
+        places = [pdu.decode(part.pdu).part.number for part in group.parts]
         assert places == sorted(set(places))
         assert len(places) == len(group.parts)
 

@@ -175,8 +175,7 @@ def _is_read(text: str) -> None:
     decoded = pdu.decode(text)
     assert (decoded.kind == "undecodable") == bool(decoded.damage)
     assert not decoded.damage or re.fullmatch("its? [a-z, ]+", decoded.damage)
-    if decoded.part:
-        assert 1 <= decoded.part.number <= decoded.part.total <= 255
+    assert 1 <= decoded.part.number <= decoded.part.total <= 255
     assert decoded.time is None or decoded.time.utcoffset() is not None
     assert re.fullmatch("[0-9]{8}T[0-9]{6}Z-[0-9a-f]{24}", message.name([text]))
     read = message.read([text])
@@ -198,7 +197,7 @@ def test_a_cut_pdu_is_told_as_such_and_its_sender_stays(text: str, data: st.Data
         text = text[:-2]
     end = data.draw(st.integers(1, len(text) // 2 - 1)) * 2
     decoded = pdu.decode(text[:end])
-    assert (decoded.kind, bool(decoded.damage), decoded.part) == ("undecodable", True, None)
+    assert (decoded.kind, bool(decoded.damage), decoded.part) == ("undecodable", True, pdu.Concatenation())
     assert decoded.address in ("", whole.address)
     assert whole.units.startswith(decoded.units)
     if end == len(text) - 2:
@@ -266,7 +265,7 @@ def test_place_in_a_long_sms(
 @pytest.mark.parametrize("wide", [False, True])
 def test_an_impossible_place_is_ignored(total: int, number: int, wide: bool) -> None:
     decoded = pdu.decode(pdus.deliver("a", udh=[pdus.concat(7, total, number, wide=wide)]))
-    assert (decoded.kind, decoded.part) == ("sms", None)
+    assert (decoded.kind, decoded.part) == ("sms", pdu.Concatenation())
     assert decoded.alphabet.decode(decoded.units) == "a"
 
 

@@ -44,17 +44,17 @@ class Part:
 
     @cached_property
     def number(self) -> int:
-        return self.sms.part.number if self.sms.part else 1
+        return self.sms.part.number
 
     @cached_property
     def total(self) -> int:
-        return self.sms.part.total if self.sms.part else 1
+        return self.sms.part.total
 
     @cached_property
     def key(self) -> Key:
         """What the parts of one message have in common, and perhaps those of others."""
-        reference, wide = (self.sms.part.reference, self.sms.part.wide) if self.sms.part else (0, False)
-        return self.sms.address, self.sms.port, reference, wide, self.total
+        part = self.sms.part
+        return self.sms.address, self.sms.port, part.reference, part.wide, part.total
 
 
 @dataclass(frozen=True)

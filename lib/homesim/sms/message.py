@@ -82,8 +82,7 @@ def _read(smses: Sequence[pdu.Sms], pdus: Sequence[str]) -> Message:
     if first.kind == "report":
         said = f"{_report(first.status or 0)}\n{first.alphabet.decode(first.units)}".strip()
         return Message(first.kind, first.address, first.time, said)
-    parts = {sms.part.number if sms.part else 1: sms for sms in smses}
-    total = first.part.total if first.part else 1
+    parts, total = {sms.part.number: sms for sms in smses}, first.part.total
     missing = tuple(number for number in range(1, total + 1) if number not in parts)
     kind, text = _content(parts, total, pdus)
     times = [sms.time for sms in smses if sms.time]

@@ -22,12 +22,12 @@ _WAITING = ("voicemail", "fax", "e-mail", "message")
 
 @dataclass(frozen=True)
 class Concatenation:
-    """One part's place in a long SMS (TS 23.040 9.2.3.24.1 and .8)."""
+    """One part's place in a long SMS (TS 23.040 9.2.3.24.1 and .8), or the only one's in a short."""
 
-    reference: int
-    wide: bool  # a 16-bit reference
-    total: int
-    number: int  # 1 to total
+    reference: int = 0
+    wide: bool = False  # a 16-bit reference
+    total: int = 1
+    number: int = 1  # to total
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Sms:
     alphabet: Alphabet = GSM7
     units: bytes = b""
     flash: bool = False  # class 0
-    part: Concatenation | None = None
+    part: Concatenation = Concatenation()
     port: int | None = None  # destination application port
     waiting: tuple[Waiting, ...] = ()
     status: int | None = None  # TP-ST of a report
@@ -153,7 +153,7 @@ def _user_data(sms: Sms, reader: Reader, coding: int, *, header: bool) -> Sms:
             units = unpack(octets, min(length, len(octets) * 8 // 7), (skip * 8 + 6) // 7)
         if cut:
             damage = "it is cut off in its text"
-            return replace(sms, kind="undecodable", units=units, part=None, damage=damage)
+            return replace(sms, kind="undecodable", units=units, part=Concatenation(), damage=damage)
         return replace(sms, units=units)
     except PduError as error:
         return replace(sms, kind="undecodable", damage=str(error))
@@ -199,9 +199,7 @@ def _element(sms: Sms, element: int, data: bytes) -> Sms:
             *reference, total, number = data
             wide = element == 0x08
             if 0 < number <= total:  # else the element is to be ignored, says 9.2.3.24.1
-                return replace(
-                    sms, part=Concatenation(int.from_bytes(reference, "big"), wide, total, number)
-                )
+                return replace(sms, part=Concatenation(int.from_bytes(reference, "big"), wide, total, number))
         case (0x01, 2):
             return _waits(sms, (*sms.waiting, Waiting(_WAITING[data[0] & 0x03], data[1])))
         case (0x23, _):  # enhanced voice mail (9.2.3.24.13)
