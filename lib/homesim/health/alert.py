@@ -11,13 +11,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from homesim.chat.post import Outcome
 from homesim.chat.render import render
 from homesim.config import Config, Modem
 from homesim.errors import TryAgain
 from homesim.sms import message
+from homesim.store.entry import Entry
+from homesim.store.spool import Spool
 
 _DISK = "The disk takes nothing, so SMS stay on the stick and are not forwarded. Run homesim-doctor. It says: "
 _DID = {
@@ -29,6 +31,18 @@ _DID = {
     "reboot": "rebooted the Raspberry Pi",
 }
 _TIMES = ("", "", " twice")
+
+
+def refused(spool: Spool) -> None:
+    """A word about what nobody has told of, once."""
+    if names := spool.refused(untold=True):
+        text = (
+            f"{len(names)} SMS cannot be forwarded: Telegram refused what is in them, or their files are damaged. They "
+            "are kept on the Raspberry Pi; homesim-doctor says where, and how to try again."
+        )
+        name = f"{message.stamp(datetime.now(UTC))}-{len(names)}-refused-alert"
+        spool.put("new", Entry(name, alert=text, received=time.time()))
+        spool.told(*names)
 
 
 def began(what: str, age: float) -> str:

@@ -25,7 +25,6 @@ from homesim.health.recovery import STEPS, Answer, Ladder, cured, failed
 from homesim.process import boottime
 from homesim.stick import match, status
 from homesim.stick.usb import Bus, Stick, put_back
-from homesim.store import refused
 from homesim.store.spool import Spool
 
 LOCK = 90.0  # seconds at most to wait for the modem's lock
@@ -53,7 +52,7 @@ class Check:
             self._look()
         self._remember(self._bus.of(self._device))
         incident.finish(self._spool)
-        refused.tell(self._spool)
+        alert.refused(self._spool)
         faults = [fault for fault in self._faults if fault.key != UNTOLD]
         known = incident.load(self._spool)
         # No bad news is no good news yet, soon after a start, or when poll's last word is that it sees no SMS: an

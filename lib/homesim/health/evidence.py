@@ -13,7 +13,6 @@ from homesim.process import boottime
 from homesim.stick import match, sim, status
 from homesim.stick.status import Seen
 from homesim.stick.usb import Bus, Stick
-from homesim.store import refused
 from homesim.store.spool import Spool
 
 
@@ -77,6 +76,6 @@ def gather(settings: Config, name: str, bus: Bus, spool: Spool) -> Evidence:
         waiting=waiting,
         oldest=oldest,
         parts=spool.count("parts"),
-        refused=len(refused.lying(spool)),
+        refused=len(spool.refused()),
         failed=spool.root / "failed",
     )

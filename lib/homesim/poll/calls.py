@@ -30,7 +30,6 @@ from homesim.config import Modem as Settings
 from homesim.sms.message import named, stamp
 from homesim.stick.driver import UNKNOWN, Driver, Ended, Rings
 from homesim.stick.status import Status
-from homesim.store import records
 from homesim.store.entry import Entry
 from homesim.store.spool import Spool
 
@@ -110,7 +109,7 @@ class Calls:
         self._wanted = settings.calls
         self._spool, self._status, self._wake = spool, status, wake
         self._news: deque[tuple[Rings | Ended, float]] = deque()
-        self._history = records.of(History, status.calls.load()) or History()
+        self._history = status.calls.load(History) or History()
         if (call := self._history.ringing) and 0 <= time.time() - call.last < WINDOW:  # it may ring on
             self._history = replace(self._history, ringing=replace(call, last=time.time()))
         self._saved = self._history
@@ -149,7 +148,7 @@ class Calls:
 
     def _save(self) -> None:
         if self._history != self._saved:
-            self._status.calls.save(records.to(self._history) if self._history != History() else {})
+            self._status.calls.save(self._history if self._history != History() else None)
             self._saved = self._history
 
     def _put(self, callers: dict[str, Caller]) -> None:

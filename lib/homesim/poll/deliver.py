@@ -24,7 +24,6 @@ from homesim.chat.destination import Chat
 from homesim.chat.post import Answer, Draft, Outcome
 from homesim.errors import ConfigError, HomesimError, TryAgain
 from homesim.poll.backlog import Backlog, Letter
-from homesim.store import refused
 from homesim.store.entry import Entry, moment, own
 from homesim.store.spool import Spool
 
@@ -155,7 +154,6 @@ class Delivery:
         if answer.outcome is not Outcome.SENT:
             return self._failed([entry.name], answer, begun)
         self._spool.fail(entry, reason)
-        refused.told(self._spool, [entry.name])
         log.error("%s: %s", self._modem.name, word.alert)
         self._backlog.drop([entry.name])
         self._note({name: part for name, part in self._attempt.items() if name not in (entry.name, word.name)})

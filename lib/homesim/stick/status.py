@@ -10,12 +10,14 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from homesim.errors import HomesimError
 from homesim.process import boottime
 from homesim.stick.driver import Memory, State
 from homesim.store import files, records
+
+T = TypeVar("T")
 
 EVERY = 5.0
 
@@ -56,19 +58,16 @@ class RunFile:
     def __init__(self, run: Path, name: str) -> None:
         self._path = run / name
 
-    def load(self) -> dict[str, Any]:
-        """{} when there is none, or it is damaged."""
-        try:
-            return records.read(dict, self._path.read_bytes()) or {}
-        except OSError:
-            return {}
+    def load(self, kind: type[T]) -> T | None:
+        """None when there is none, or it is damaged."""
+        return records.load(kind, self._path)
 
-    def save(self, fields: dict[str, Any]) -> None:
-        """Replace it atomically; {} removes it."""
+    def save(self, fact: object) -> None:
+        """Replace it atomically; None removes it."""
         try:
-            if fields:
+            if fact is not None:
                 temporary = self._path.with_name(f"{self._path.name}.tmp")
-                files.replace(self._path, json.dumps(fields, indent=1), temporary, durable=False)
+                files.replace(self._path, json.dumps(records.to(fact), indent=1), temporary, durable=False)
             else:
                 self._path.unlink(missing_ok=True)
         except OSError as error:  # no reason to leave an SMS on the stick
@@ -119,14 +118,13 @@ def touch(run: Path, modem: str, *, well: bool) -> None:
     Nor, when it has left it `well`, that the stick does not answer: poll gets its time to show its SMS.
     """
     file = _file(run, modem)
-    if file.load():
-        seen = read(run, modem)
+    if seen := file.load(Seen):
         _save(file, replace(seen, answered_boottime=boottime()) if well else seen)
 
 
 def read(run: Path, modem: str) -> Seen:
     """What the last run left, without what is damaged."""
-    return records.of(Seen, _file(run, modem).load()) or Seen()
+    return _file(run, modem).load(Seen) or Seen()
 
 
 def _file(run: Path, modem: str) -> RunFile:
@@ -134,4 +132,4 @@ def _file(run: Path, modem: str) -> RunFile:
 
 
 def _save(file: RunFile, seen: Seen) -> None:
-    file.save(records.to(replace(seen, updated=time.time(), updated_boottime=boottime())))
+    file.save(replace(seen, updated=time.time(), updated_boottime=boottime()))

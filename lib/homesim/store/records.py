@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from enum import Enum
 from functools import cache
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -29,6 +30,14 @@ def read(kind: type[T], octets: bytes) -> T | None:
         return None
 
 
+def load(kind: type[T], path: Path) -> T | None:
+    """The same of a file that may be missing, or that the disk does not give."""
+    try:
+        return read(kind, path.read_bytes())
+    except OSError:
+        return None
+
+
 def of(kind: type[T], value: object) -> T | None:
     """The record, or what else a field of one may be, in what JSON gives.
 
@@ -39,15 +48,9 @@ def of(kind: type[T], value: object) -> T | None:
     return None if found is _DAMAGED else found
 
 
-def to(value: Any) -> Any:
-    """What JSON takes."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, dict):
-        return {key: to(item) for key, item in value.items()}
-    return [to(item) for item in value] if isinstance(value, tuple) else value
+def to(value: object) -> Any:
+    """What JSON gives back of it."""
+    return json.loads(json.dumps(value, default=lambda one: one.value if isinstance(one, Enum) else asdict(one)))
 
 
 @cache

@@ -18,30 +18,21 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from math import inf
 from pathlib import Path
 from typing import TypeVar
 
 from homesim.errors import TryAgain, reason
 from homesim.store import files, records
-from homesim.store.entry import FILE, Entry, content, parse
+from homesim.store.entry import FILE, Entry, content, own, parse
 from homesim.store.files import shown, sync, writing
 
 T = TypeVar("T")
 
 SEEN_DAYS = 30
-# Each folder, what it holds, and days after which that is forgotten. A mark is an empty file: its name is all.
-_FOLDERS = {
-    "tmp": ("what is being written", 1.0),
-    "parts": ("entries", inf),
-    "new": ("entries", inf),
-    "failed": ("entries", inf),
-    "seen": ("marks", SEEN_DAYS),
-}
-_ENTRIES = [folder for folder, (what, _) in _FOLDERS.items() if what == "entries"]
-_MARKS = [folder for folder, (what, _) in _FOLDERS.items() if what == "marks"]
+_DAYS = {"tmp": 1, "seen": SEEN_DAYS}  # after which what is being written, and what was, is forgotten
+_ENTRIES = ("parts", "new", "failed")
 
 SETTLED = 2.0  # seconds: a folder that changed no later may change again without another mtime (ext4 counts seconds)
 
@@ -57,7 +48,7 @@ class Spool:
         self._unreadable: set[str] = set()
         self._counts: dict[str, tuple[float, int]] = {}  # a folder's mtime, and how many entries it had then
         self.puts = 0  # into new/, through this object: who waits for news need not list it
-        for folder in () if read_only else ("", *_FOLDERS):
+        for folder in () if read_only else ("", *_DAYS, *_ENTRIES):
             with writing(root / folder), contextlib.suppress(FileExistsError):
                 (root / folder).mkdir(mode=0o700, parents=True)
                 sync(root.parent if folder == "" else root)
@@ -116,7 +107,7 @@ class Spool:
 
     def sync(self) -> None:
         """Make durable what is in the folders, whoever wrote it."""
-        for folder in (*_ENTRIES, *_MARKS):
+        for folder in (*_ENTRIES, "seen"):
             with writing(self.root / folder) as path:
                 sync(path)
 
@@ -139,29 +130,39 @@ class Spool:
             self.remove(folder, name)
 
     def fail(self, entry: Entry, reason: str) -> None:
-        """Telegram will never take it as it is."""
-        self.move("new", "failed", replace(entry, reason=reason))
+        """Telegram will never take it as it is, and its owner knows. It is not removed before it is durable again."""
+        self.put("failed", replace(entry, reason=reason))
+        self.told(entry.name)
+        self.remove("new", entry.name)
 
-    def move(self, source: str, target: str, entry: Entry) -> None:
-        """An entry goes on, as it is now: nothing is removed that is not durable where it goes."""
-        self.put(target, entry)
-        self.remove(source, entry.name)
+    def refused(self, *, untold: bool = False) -> list[str]:
+        """The SMS in failed/; `untold`: damaged files, and what versions before set aside in silence.
+
+        Words of our own are none, or telling of them would never end.
+        """
+        known = self._told() if untold else ()
+        return sorted({name for name in self.names("failed") if not own(name)}.difference(known))
+
+    def told(self, *names: str) -> None:
+        """Of these in failed/ the owner knows."""
+        known = {*self._told(), *names}.intersection(self.refused())
+        self.save("refused", {"told": tuple(sorted(known))} if known else None)
+
+    def _told(self) -> Sequence[str]:
+        return (self.load(dict[str, tuple[str, ...]], "refused") or {}).get("told", ())
 
     def names(self, folder: str) -> list[str]:
         """Of the entries in a folder, sorted, what was damaged with them; of the marks in seen/."""
-        found = self._files(folder)
-        if folder not in _MARKS:
-            found = [file.partition(".damaged-in-")[0] for file in found]
-            found = [file.removesuffix(".json") for file in found if FILE.fullmatch(file)]
-        return sorted(found)
-
-    def _files(self, folder: str) -> list[str]:
         try:
-            return os.listdir(self.root / folder)
+            found = os.listdir(self.root / folder)
         except FileNotFoundError:  # read only, before the first run
             return []
         except OSError as error:
             raise TryAgain(self.root / folder, reason(error)) from None
+        if folder in _ENTRIES:
+            found = [file.partition(".damaged-in-")[0] for file in found]
+            found = [file.removesuffix(".json") for file in found if FILE.fullmatch(file)]
+        return sorted(found)
 
     def count(self, folder: str) -> int:
         """How many entries are in a folder.
@@ -187,10 +188,7 @@ class Spool:
 
     def load(self, kind: type[T], key: str) -> T | None:
         """A small fact, as a `kind` (records.py); None when there is none or it is damaged."""
-        try:
-            return records.read(kind, (self.root / key).read_bytes())
-        except OSError:
-            return None
+        return records.load(kind, self.root / key)
 
     def save(self, key: str, fact: object) -> None:
         """Keep a small fact; one that says nothing is removed."""
@@ -203,9 +201,9 @@ class Spool:
 
     def sweep(self, now: float) -> None:
         """Forget what is too old to come again, and what a killed run left half written."""
-        for folder, (_, days) in _FOLDERS.items():
+        for folder, days in _DAYS.items():
             with writing(self.root / folder) as path:
-                for file in os.scandir(path) if days < inf else ():
+                for file in os.scandir(path):
                     with contextlib.suppress(FileNotFoundError):
                         if file.stat().st_mtime < now - days * 86400:
                             os.unlink(file.path)
