@@ -54,14 +54,6 @@ def test_known_miss(text: str, expected: str) -> None:
     assert value(text) == expected
 
 
-def test_there_are_enough_messages() -> None:
-    without = sum(not message["code"] for message in MESSAGES)
-    assert len(MESSAGES) >= 120
-    assert len({message["language"] for message in MESSAGES}) >= 15
-    assert 0.4 <= without / len(MESSAGES) <= 0.6
-    assert len({message["text"] for message in MESSAGES}) == len(MESSAGES)
-
-
 @pytest.mark.parametrize(
     ("text", "span", "expected"),
     [
@@ -83,16 +75,12 @@ def test_there_are_enough_messages() -> None:
         ("@example.com #K7QX2P", "K7QX2P", "K7QX2P"),
         ("482913", "482913", "482913"),
         ("Example: 482913", "482913", "482913"),
+        ("Your code is 482913.\n\n@example.com #482913", "482913", "482913"),  # where it is first
     ],
 )
 def test_span_and_value(text: str, span: str, expected: str) -> None:
     start = text.index(span)
     assert otp.find(text) == otp.Code(start, start + len(span), expected)
-
-
-def test_a_code_given_twice_is_marked_at_its_first_place() -> None:
-    text = "Your code is 482913.\n\n@example.com #482913"
-    assert otp.find(text) == otp.Code(13, 19, "482913")
 
 
 @pytest.mark.parametrize("text", ["", " ", "2026", "code", "See you at 4829", "123", "1234567890"])
@@ -114,12 +102,6 @@ def test_any_text(text: str) -> None:
     assert code.value.isascii()
     assert any(c.isdigit() for c in code.value) or code.value.isupper()
     assert otp.find(text) == code
-
-
-@NO_HURRY
-@given(TEXT, st.sampled_from([m for m in MESSAGES if m["code"]]), TEXT)
-def test_any_text_around_a_message(before: str, message: dict[str, str], after: str) -> None:
-    otp.find(before + message["text"] + after)
 
 
 @NO_HURRY
