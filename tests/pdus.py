@@ -237,41 +237,13 @@ def long_sms(
     ]
 
 
-# --- SMS-STATUS-REPORT and SMS-SUBMIT -------------------------------------------------------------
+# --- SMS-SUBMIT -----------------------------------------------------------------------------------
 
 
-def status_report(
-    recipient: str = SENDER, *, status: int = 0, sent: datetime = TIME, done: datetime = TIME, text: str | None = None
-) -> str:
-    """One SMS-STATUS-REPORT (TS 23.040 9.2.2.3) in hex.
-
-    `status` is TP-ST (9.2.3.15): 0x00 received, 0x20 to 0x3F still trying, 0x40 to 0x7F given up.
-    `sent` is TP-SCTS, `done` TP-DT. With `text` the optional part follows: TP-PI, PID, DCS, UD.
-    """
-    stamps = timestamp(sent) + timestamp(done)
-    optional = b"" if text is None else b"\x07\0\0" + user_data(b"".join(septets(text)), "gsm7")
-    return (service_centre(SMSC) + b"\x06\x01" + address(recipient) + stamps + bytes([status]) + optional).hex().upper()
-
-
-def submit(text: str, destination: str = SENDER, *, validity: int | bytes | datetime | None = None) -> str:
-    """One SMS-SUBMIT (TS 23.040 9.2.2.2) in hex, as a stick stores what was written on it.
-
-    `validity`: none, the relative octet, the seven octets of the enhanced format, or an absolute time (TP-VPF and
-    TP-VP, 9.2.3.3 and 9.2.3.12).
-    """
-    alphabet = choose(text)
-    match validity:
-        case None:
-            flags, period = 0x00, b""
-        case int():
-            flags, period = 0x10, bytes([validity])
-        case bytes():
-            flags, period = 0x08, validity
-        case datetime():
-            flags, period = 0x18, timestamp(validity)
-    coding = bytes([0, CODING[alphabet]])
-    data = user_data(b"".join(pieces(text, alphabet)), alphabet)
-    return (b"\0" + bytes([0x01 | flags, 0]) + address(destination) + coding + period + data).hex().upper()
+def submit(text: str, destination: str = SENDER) -> str:
+    """One SMS-SUBMIT (TS 23.040 9.2.2.2) in hex, as a stick stores what was written on it."""
+    data = user_data(b"".join(septets(text)), "gsm7")
+    return (b"\0\x01\0" + address(destination) + b"\0\0" + data).hex().upper()
 
 
 # --- WAP push -------------------------------------------------------------------------------------
@@ -290,7 +262,7 @@ def uintvar(value: int) -> bytes:
     return octets
 
 
-def wap_push(body: bytes, content_type: bytes = SI, *, time: datetime = TIME) -> list[str]:
+def wap_push(body: bytes, content_type: bytes = SI) -> list[str]:
     """A connectionless WSP Push (WAP-230-WSP 8.2.4.1) to port 2948, in as few PDUs as fit.
 
     `content_type` is WSP-encoded, with whatever other headers are behind it.
@@ -298,29 +270,8 @@ def wap_push(body: bytes, content_type: bytes = SI, *, time: datetime = TIME) ->
     push = b"\x01\x06" + uintvar(len(content_type)) + content_type + body
     element = ports(2948, 9200)  # wap-push, WAP-259-WDP appendix A; the WSP port that a gateway sends from
     if len(push) + len(header([element])) <= OCTETS:
-        return [deliver(push, udh=[element], time=time)]
-    return long_sms(push, reference=0xAA, time=time, time_step=timedelta(0), before=[element])
-
-
-def mms_notification(sender: str = SENDER, *, subject: str = "", time: datetime = TIME) -> list[str]:
-    """M-Notification.ind (OMA-TS-MMS-ENC 6.2) in a WSP push, as one PDU or as parts in order, of 12345 octets."""
-
-    def value(octets: bytes) -> bytes:
-        """Behind its Value-length (WAP-230-WSP 8.4.2.2); a text is UTF-8, MIBenum 106 (Encoded-string)."""
-        return (bytes([len(octets)]) if len(octets) <= 30 else b"\x1f" + uintvar(len(octets))) + octets
-
-    body = [
-        b"\x8c\x82",  # X-Mms-Message-Type: m-notification-ind
-        b"\x98T20261122\0",  # X-Mms-Transaction-Id
-        b"\x8d\x92",  # X-Mms-MMS-Version: 1.2
-        b"\x89" + value(b"\x80" + f"{sender}/TYPE=PLMN".encode() + b"\0"),
-        b"\x96" + value(b"\xea" + subject.encode() + b"\0") if subject else b"",
-        b"\x8a\x80",  # X-Mms-Message-Class: Personal
-        b"\x8e\x02" + (12345).to_bytes(2),  # X-Mms-Message-Size
-        b"\x83http://mmsc.example/m/1\0",
-    ]
-    named = b"application/vnd.wap.mms-message\0" + b"\xaf\x84"  # X-Wap-Application-Id: mms.ua
-    return wap_push(b"".join(body), named, time=time)
+        return [deliver(push, udh=[element])]
+    return long_sms(push, reference=0xAA, time_step=timedelta(0), before=[element])
 
 
 def service_indication(text: str, url: str) -> bytes:

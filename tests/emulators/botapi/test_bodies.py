@@ -63,7 +63,8 @@ def from_poll(python: str) -> Iterator[Request]:
         assert rig.poll().returncode == 0
         for number in range(6):
             rig.stick.deliver(pdus.deliver(f"Code 48291{number} 🙂", "[Bänk]"))
-        for pdu in (pdus.deliver("x", dcs=0x20), *pdus.mms_notification(subject="🙂"), pdus.deliver("", dcs=0xC8)):
+        mms = pdus.wap_push(b"\x8c\x82\x96\x7f" + "🙂".encode() + b"\0", pdus.MMS)  # with its subject
+        for pdu in (pdus.deliver("x", dcs=0x20), *mms, pdus.deliver("", dcs=0xC8)):
             rig.stick.deliver(pdu)
         assert rig.poll().returncode == 0
         with rig.lingering():
