@@ -43,11 +43,11 @@ def main(name: str, work: Callable[[], int]) -> int:
 
 
 def parser(
-    name: str, description: str, epilog: str, *, config: Path = DEFAULT_PATH, modem: str = EACH, logs: bool = True
+    name: str, description: str, epilog: str, *, modem: str = EACH, logs: bool = True
 ) -> argparse.ArgumentParser:
     """The options that every program has, `modem` the help of one; -v has who `logs`."""
     parser = argparse.ArgumentParser(name, description=description, epilog=epilog)
-    parser.add_argument("--config", type=Path, default=config, metavar="FILE", help="default: %(default)s")
+    parser.add_argument("--config", type=Path, default=DEFAULT_PATH, metavar="FILE", help="default: %(default)s")
     parser.add_argument("--modem", metavar="NAME", help=modem)
     if logs:
         parser.add_argument("-v", "--verbose", action="store_true", help="tell the system log what a terminal is told")

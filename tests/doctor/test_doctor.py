@@ -299,7 +299,6 @@ PROXY = "http://127.0.0.1:9"  # discard: nobody listens there
 CRON_D, CRONTAB = "/etc/cron.d/homesim", "/var/spool/cron/crontabs/root"
 OLD_LINE = "* * * * * /root/homesim/bin/poll\n"
 RULE = "/etc/udev/rules.d/78-homesim.rules"
-THROTTLED = "/sys/devices/platform/soc/soc:firmware/get_throttled"
 
 BROKEN = [
     Broken("release", text("/etc/os-release", 'ID=debian\nVERSION_ID="11"\n'), System._distribution),
@@ -313,7 +312,6 @@ BROKEN = [
     Broken("wrong-configuration", configure(more="[["), configure()),
     Broken("voltage", lambda s: s.voltage(low=True), lambda s: s.voltage(low=False)),
     Broken("voltage-before", text("/dev/kmsg", "4,9,9,-;hwmon: Undervoltage detected!\n"), text("/dev/kmsg", "")),
-    Broken("voltage-before", text(THROTTLED, "50000\n"), text(THROTTLED, "0\n")),
     Broken("old-service", lambda s: s.process(900, "gammu-smsd", s.port), lambda s: s.end(900), quick=True),
     Broken("old-service", lambda s: s.process(900, "smsd"), lambda s: s.end(900)),
     Broken("old-service", text("/etc/rc3.d/S01smstools", ""), remove("/etc/rc3.d/S01smstools")),

@@ -20,16 +20,17 @@ FOLDER = "/etc/cron.d"
 ROOT_S = "/var/spool/cron/crontabs/root"
 
 
+def tables(host: Host) -> dict[str, str]:
+    """What cron reads, by its file. Raise PermissionError, as one is root's own."""
+    files = [f"{FOLDER}/{name}" for name in host.names(FOLDER) if _reads(host, name)]
+    return {file: host.read(file) for file in (ROOT_S, "/etc/crontab", *files)}
+
+
 def entries(host: Host) -> Iterator[Finding]:
     """What cron starts."""
-    tables = {f"{FOLDER}/{name}": host.read(f"{FOLDER}/{name}") for name in host.names(FOLDER) if _reads(host, name)}
-    try:
-        tables |= {table: host.read(table) for table in (ROOT_S, "/etc/crontab")}
-    except PermissionError:  # root's own
-        if not all(any(_calls(text, program) for text in tables.values()) for program in PROGRAMS):
-            raise
+    read = tables(host)
     for program in PROGRAMS:
-        calls = {table: path for table, text in tables.items() if (path := _calls(text, program))}
+        calls = {table: path for table, text in read.items() if (path := _calls(text, program))}
         if not calls:
             yield bad("no-entry", program=program)
         elif len(calls) > 1:

@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None, root: Path = Path("/")) -> NoReturn:
 
 
 def doctor(argv: Sequence[str] | None, host: Host) -> int:
-    arguments = _arguments(argv, host)
+    arguments = _arguments(argv)
     patient = _patient(host, arguments.config, arguments.modem)
     found = []
     for finding in _without_secrets(_findings(patient), patient):
@@ -62,13 +62,12 @@ def doctor(argv: Sequence[str] | None, host: Host) -> int:
     return EXIT_TRY_AGAIN if wrong else EXIT_OK
 
 
-def _arguments(argv: Sequence[str] | None, host: Host) -> argparse.Namespace:
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = program.parser(
         NAME,
         description="Go along the path of an SMS and say for each station whether it is well (✓), or what is wrong (✗) "
         "and what cures it. It changes nothing; as root it sees most.",
         epilog="Exit codes: 0 nothing is wrong; 2 usage; 75 something is.",
-        config=host.path(str(config.DEFAULT_PATH)),
         logs=False,
     )
     parser.add_argument("--json", action="store_true", help="for programs: the findings as JSON")
@@ -91,15 +90,14 @@ def _patient(host: Host, file: Path, modem: str | None) -> _Patient:
     try:
         settings = config.load(file)
         modems = [settings.modems[chosen] for chosen in config.chosen(settings, modem, file)]
-        return _Patient(host, settings, good("configuration", name), modems, cache(partial(stick.gather, settings)))
+        finding = good("configuration", name)
     except ConfigError as error:
-        fault, problem = error.fault or "wrong-configuration", error.reason
-    finding = unseen("configuration", f"{name}: {problem}")
-    if fault != "not-root":
-        finding = bad(fault, file=name, problem=problem)
-    root = "" if host.root == Path("/") else host.root
-    settings = config.parse(_DEFAULT.format(root), file)
-    return _Patient(host, settings, finding, [*settings.modems.values()], cache(partial(stick.gather, settings)))
+        finding = unseen("configuration", f"{name}: {error.reason}")
+        if error.fault != "not-root":
+            finding = bad(error.fault or "wrong-configuration", file=name, problem=error.reason)
+        settings = config.parse(_DEFAULT.format("" if host.root == Path("/") else host.root), file)
+        modems = [*settings.modems.values()]
+    return _Patient(host, settings, finding, modems, cache(partial(stick.gather, settings)))
 
 
 def _findings(patient: _Patient) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from homesim.doctor import cron
 from homesim.doctor.host import Host
 from homesim.health.faults import Finding, bad, good, unseen
 from homesim.stick.usb import Bus
@@ -21,7 +22,6 @@ ROOM = 20  # MB that apt, the log and a thousand SMS may need
 # What else reads SMS from a stick: Debian's package, its service and its program.
 _OTHERS = (("gammu-smsd", "gammu-smsd"), ("smstools", "smsd"))
 _SCRIPTS = ("/gammu.sh", "/reset.sh")
-_TABLES = ("/var/spool/cron/crontabs/root", "/etc/crontab")
 _KEEPERS = ("chronyd", "ntpd")
 
 
@@ -47,12 +47,10 @@ def packages(host: Host) -> Iterator[Finding]:
 
 
 def power(host: Host, sysfs: Path) -> Iterator[Finding]:
-    """The kernel's raspberrypi-hwmon now; before, its lines in the kernel log and the firmware's sticky bit 16."""
+    """The kernel's raspberrypi-hwmon now; before, its lines in the kernel log: it clears the firmware's sticky bit."""
     if Bus(sysfs).low_voltage():
         yield bad("voltage")
-        return
-    bits = [file.read_text() for file in sysfs.glob("devices/platform/soc*/soc*firmware/get_throttled")]
-    if any(int(text, 16) & 1 << 16 for text in bits) or re.search("[Uu]nder-?voltage detected", _kernel_log(host)):
+    elif re.search("[Uu]nder-?voltage detected", _kernel_log(host)):
         yield bad("voltage-before")
     else:
         yield good("power", "no under-voltage seen since the start")
@@ -97,11 +95,10 @@ def _scripts(host: Host) -> Iterator[Finding]:
     for script in _SCRIPTS:
         if host.path(script).exists():
             yield bad("old-script", file=script)
-    for table in (*_TABLES, *(f"/etc/cron.d/{name}" for name in host.names("/etc/cron.d"))):
-        lines = [line for line in host.read(table).splitlines() if not line.lstrip().startswith("#")]
+    for table, text in cron.tables(host).items():
         for script in _SCRIPTS:
-            if any(re.search(rf"(?<![\w/.]){script}\b", line) for line in lines):
-                edit = "sudo crontab -e" if table == _TABLES[0] else f"sudo nano {table}"
+            if re.search(rf"^[^#\n]*(?<![\w/.]){script}\b", text, re.MULTILINE):
+                edit = "sudo crontab -e" if table == cron.ROOT_S else f"sudo nano {table}"
                 yield bad("old-entry", file=table, script=script, edit=edit)
 
 
