@@ -18,6 +18,7 @@ from patience import PATIENCE
 from rig import BIN, ROOT, Rig, now
 
 PLACE = "1-1.2"
+STEPS = ("radio", "replay", "authorize", "power")  # as numbered in the incident's file, from 1
 MINUTES = 60.0
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -28,18 +27,18 @@ def boottime() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def tries(seconds: float, pause: float = 0.2) -> Iterator[None]:
+def tries(seconds: float) -> Iterator[None]:
     """One try, and others after a pause each until so many seconds are over."""
     end = time.monotonic() + seconds
     yield
     while time.monotonic() <= end:
-        time.sleep(pause)
+        time.sleep(0.1)
         yield
 
 
-def until(seconds: float, met: Callable[[], bool], pause: float = 0.2) -> bool:
+def until(seconds: float, met: Callable[[], bool]) -> bool:
     """Whether a condition is met within so many seconds."""
-    return any(met() for _ in tries(seconds, pause))
+    return any(met() for _ in tries(seconds))
 
 
 def in_child(work: Callable[[], T], thing: object, seconds: float) -> T:
@@ -121,13 +120,6 @@ class ModemLock:
         say(f"{self._modem}: another run is at work; waiting for its end, some {seconds:.0f} s at most")
         return self.take(seconds, queue=seconds)
 
-    def holder(self) -> int:
-        """The process that has the lock, as the kernel names it (proc_locks(5)); 0 when there is none."""
-        lock = os.stat(self._lock.lock_file)
-        name = f"{os.major(lock.st_dev):02x}:{os.minor(lock.st_dev):02x}:{lock.st_ino}"
-        held = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
-        return next((int(fields[4]) for fields in held if fields[1] == "FLOCK" and fields[5] == name), 0)
-
     def successor(self) -> bool:
         """Whether the next run waits for it."""
         try:
@@ -135,13 +127,3 @@ class ModemLock:
                 return False
         except TimeoutError:
             return True
-
-
-def is_poll(pid: int) -> bool:
-    """Whether a process is homesim-poll of this very installation."""
-    poll = Path(__file__).resolve().parents[2] / "bin/poll"
-    try:
-        command = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
-    except OSError:
-        return False
-    return any(Path(word).resolve() == poll for word in command[:4] if word)

@@ -7,16 +7,18 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from clinic import STEPS
 from emulators.stick.pty_port import PtyPort
 from emulators.stick.stick import Cure
 from emulators.stick.stick import Stick as Emulated
 from emulators.sysfs.tree import HILINK, SERIAL, STORAGE, SysfsTree
 from homesim.errors import TryAgain
-from homesim.health.recovery import STEPS, Answer, Ladder
+from homesim.health.recovery import Port, Report, following
 from homesim.stick.match import Found, Kept, choose, recall
 from homesim.stick.usb import Bus, Stick, put_back
 from homesim.store.spool import Spool
@@ -43,76 +45,56 @@ def bus(tree: SysfsTree) -> Bus:
     return Bus(tree.folder)
 
 
+@dataclass(frozen=True)
+class Case:
+    """Which stick is the modem's, of those that are `plugged` in, each by place and ids."""
+
+    plugged: dict[str, str]
+    kept: Kept | None = KEPT
+    wanted: str | None = None
+    taken: tuple[str, ...] = ()
+    port: str = ""  # the place of the one that has it
+    stick: str = ""
+    gone: Stick | None = None
+    candidates: tuple[str, ...] = ()
+
+
+CASES = {
+    "its port says which one": Case({"1-1.3": SERIAL, "1-1.2": SERIAL}, Kept("1-1.3", SERIAL), "12d1:1506",
+                                    port="1-1.2", stick="1-1.2"),
+    "nothing of two is known": Case({"1-1.2": SERIAL, "1-1.3": STORAGE}, None, candidates=("1-1.2", "1-1.3")),
+    "in its place": Case({"1-1.2": SERIAL, "1-1.3": SERIAL}, stick="1-1.2"),
+    "in its place as a disk": Case({"1-1.2": STORAGE, "1-1.3": SERIAL}, stick="1-1.2"),
+    "in its place a network card": Case({"1-1.2": HILINK, "1-1.3": SERIAL}, candidates=("1-1.2",)),
+    "in its place another": Case({"1-1.2": "12d1:1001", "1-1.3": SERIAL}, candidates=("1-1.2",)),
+    "in its place as it was reset": Case({"1-1.2": "12d1:1001"}, Kept("1-1.2", SERIAL, "12d1:1001"), stick="1-1.2"),
+    "in its place another vendor's": Case({"1-1.2": "0403:6001"}),
+    "in its place another modem's": Case({"1-1.2": SERIAL}, taken=("1-1.2",)),
+    "another vendor's has its port": Case({"1-1.2": "0403:6001"}, None, port="1-1.2", stick="1-1.2"),
+    "only another modem's": Case({"1-1.3": SERIAL}, taken=("1-1.3",), gone=OURS),
+    "another one elsewhere": Case({"1-1.3": STORAGE}, gone=OURS),
+    **{f"wanted, {ids}": Case({"1-1.2": SERIAL, "1-1.3": ids}, None, ids, stick="1-1.3")
+       for ids in ("12d1:1506", HILINK, STORAGE)},
+    **{f"wanted in another mode, {ids}": Case({"1-1.3": ids}, None, SERIAL, candidates=("1-1.3",))
+       for ids in (HILINK, STORAGE)},
+    "two are wanted": Case({"1-1.2": SERIAL, "1-1.3": SERIAL}, None, SERIAL, candidates=("1-1.2", "1-1.3")),
+    **{f"a bystander, {place}": Case({}, Kept(place, SERIAL), gone=Stick(place, SERIAL) if hub else None)
+       for place, hub in (("usb1", True), ("1-1", True), ("1-1.1", False), ("1-1.4", False))},
+}  # fmt: skip
+
+
 class TestChoice:
-    def test_the_port_says_which_one(self, tree: SysfsTree) -> None:
-        plug(tree, "1-1.3")
-        port = plug(tree, "1-1.2")
-        assert choose(bus(tree), port, Kept("1-1.3", SERIAL), "12d1:1506") == Found(bus(tree).at("1-1.2"))
-
-    def test_nothing_of_two_without_a_port_and_a_memory(self, tree: SysfsTree) -> None:
-        plug(tree, "1-1.2")
-        plug(tree, "1-1.3", STORAGE)
-        found = choose(bus(tree), GONE, None, None)
-        assert found.stick is None
-        assert [stick.place for stick in found.candidates] == ["1-1.2", "1-1.3"]
-
-    @pytest.mark.parametrize(("ids", "ours"), [(SERIAL, True), (STORAGE, True), (HILINK, False), ("12d1:1001", False)])
-    def test_what_is_in_the_place_of_the_one_that_is_remembered(self, tree: SysfsTree, ids: str, ours: bool) -> None:
-        plug(tree, "1-1.2", ids)
-        plug(tree, "1-1.3")
-        there = bus(tree).at("1-1.2")
-        assert there is not None
-        assert choose(bus(tree), GONE, KEPT, None) == (Found(there) if ours else Found(candidates=(there,)))
-
-    def test_the_mode_that_it_was_reset_in_is_it_too(self, tree: SysfsTree) -> None:
-        plug(tree, "1-1.2", "12d1:1001")
-        assert choose(bus(tree), GONE, Kept("1-1.2", SERIAL, "12d1:1001"), None).stick is not None
-
-    @pytest.mark.parametrize("ids", ["12d1:1506", HILINK, STORAGE])
-    def test_the_one_with_the_wanted_ids(self, tree: SysfsTree, ids: str) -> None:
-        plug(tree, "1-1.2")
-        plug(tree, "1-1.3", ids)
-        assert choose(bus(tree), GONE, None, ids) == Found(bus(tree).at("1-1.3"))
-
-    @pytest.mark.parametrize("ids", [HILINK, STORAGE])
-    def test_another_mode_than_the_wanted_one_may_be_another_stick(self, tree: SysfsTree, ids: str) -> None:
-        plug(tree, "1-1.3", ids)
-        assert choose(bus(tree), GONE, None, SERIAL).stick is None
-
-    def test_two_with_the_wanted_ids_are_two(self, tree: SysfsTree) -> None:
-        plug(tree, "1-1.2")
-        plug(tree, "1-1.3")
-        found = choose(bus(tree), GONE, None, SERIAL)
-        assert (found.stick, len(found.candidates)) == (None, 2)
-
-    def test_none_when_only_another_s_is_there(self, tree: SysfsTree) -> None:
-        plug(tree, "1-1.3")
-        assert choose(bus(tree), GONE, KEPT, None, ["1-1.3"]) == Found(gone=OURS)
-
-    def test_another_s_stick_in_our_place_is_not_ours(self, tree: SysfsTree) -> None:
-        plug(tree, "1-1.2")
-        assert choose(bus(tree), GONE, KEPT, None, ["1-1.2"]) == Found()
-
-    def test_what_is_in_elsewhere_is_not_it(self, tree: SysfsTree) -> None:
-        plug(tree, "1-1.3", STORAGE)
-        assert choose(bus(tree), GONE, KEPT, None) == Found(gone=OURS)
-
-    @pytest.mark.parametrize("place", ["usb1", "1-1", "1-1.1", "1-1.4"])
-    def test_a_bystander_is_none(self, tree: SysfsTree, place: str) -> None:
-        assert choose(bus(tree), GONE, Kept(place, SERIAL), None).stick is None
+    @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+    def test_which_one_it_is(self, tree: SysfsTree, case: Case) -> None:
+        ports = {place: plug(tree, place, ids) for place, ids in case.plugged.items()}
+        found = choose(bus(tree), ports.get(case.port, GONE), case.kept, case.wanted, case.taken)
+        assert [stick.place for stick in (found.stick,) if stick] == [case.stick] * bool(case.stick)
+        assert (found.gone, tuple(stick.place for stick in found.candidates)) == (case.gone, case.candidates)
 
     def test_a_hub_is_none_whoever_makes_it(self, tree: SysfsTree) -> None:
         plug(tree, "1-1.2")
-        tree._layout.watch.set(tree.path("1-1.2") / "bDeviceClass", "09\n")
+        tree.set(tree.path("1-1.2") / "bDeviceClass", "09")
         assert choose(bus(tree), GONE, KEPT, None).stick is None
-
-    def test_another_vendor_in_our_place_is_none(self, tree: SysfsTree) -> None:
-        plug(tree, "1-1.2", "0403:6001")
-        assert choose(bus(tree), GONE, KEPT, None) == Found()
-
-    def test_an_adapter_of_another_vendor_that_is_our_port_is_ours(self, tree: SysfsTree) -> None:
-        port = plug(tree, "1-1.2", "0403:6001")
-        assert choose(bus(tree), port, None, None) == Found(bus(tree).at("1-1.2"))
 
     def test_a_port_that_hangs_on_no_usb(self, tree: SysfsTree, tmp_path: Path) -> None:
         plug(tree, "1-1.2")
@@ -144,11 +126,11 @@ class TestWrites:
     """Whoever is in the place at the moment of the write decides."""
 
     @pytest.mark.parametrize("place", ["usb1", "1-1", "1-1.1", "1-1.4", "1-1.3"])
-    @pytest.mark.parametrize("step", [step for step in STEPS if step != "radio"])
-    def test_no_step_touches_another_device(self, tree: SysfsTree, place: str, step: str) -> None:
+    @pytest.mark.parametrize("step", range(1, len(STEPS)), ids=STEPS[1:])
+    def test_no_step_touches_another_device(self, tree: SysfsTree, place: str, step: int) -> None:
         plug(tree, "1-1.3", "0403:6001")
         with pytest.raises(TryAgain, match="not touched"):
-            Ladder(bus(tree), Stick(place, SERIAL), GONE).climb(step)
+            Port(bus(tree), Stick(place, SERIAL), GONE).steps[step].take()
         assert tree.writes == []
 
     @pytest.mark.parametrize("place", ["1-1", "1-1.1", "1-1.4", "1-1.3"])
@@ -159,7 +141,7 @@ class TestWrites:
             (tree.path(place) / "driver").unlink()
         else:  # as if somebody had it off on purpose; nobody listens to this write
             folder = tree.hub_port(place) if attribute == "disable" else tree.path(place)
-            tree._layout.watch.set(folder / attribute, f"{text}\n")
+            tree.set(folder / attribute, text)
         assert not put_back(bus(tree), Stick(place, SERIAL), GONE)
         assert tree.writes == []
 
@@ -173,11 +155,12 @@ class TestWrites:
         assert (tree.path("1-1.2") / "driver").exists()
 
     def test_an_empty_place_gets_power_and_nothing_else(self, tree: SysfsTree) -> None:
-        ladder = Ladder(bus(tree), Stick("1-1.5", SERIAL), GONE)
-        assert STEPS[ladder.next_step(0, Answer(problem="silent"))] == "power"
+        steps = Port(bus(tree), Stick("1-1.5", SERIAL), GONE).steps
+        assert [step.name for step in steps if step.fits(Report(problem="silent"))] == ["power"]
 
     def test_no_stick_no_step(self, tree: SysfsTree) -> None:
-        assert Ladder(bus(tree), None, GONE).next_step(0, Answer(problem="silent")) == len(STEPS)
+        steps = Port(bus(tree), None, GONE).steps
+        assert following(steps, 0, Report(problem="silent")) == len(steps)
 
     def test_what_cannot_be_written_is_a_line_in_the_log(
         self, tree: SysfsTree, caplog: pytest.LogCaptureFixture
@@ -208,7 +191,7 @@ class TestVanishing:
     @pytest.mark.parametrize("attribute", ["idVendor", "idProduct", "bDeviceClass", "authorized"])
     def test_an_attribute_full_of_garbage(self, tree: SysfsTree, attribute: str, garbage: str) -> None:
         port = plug(tree, "1-1.2")
-        tree._layout.watch.set(tree.path("1-1.2") / attribute, garbage)
+        tree.set(tree.path("1-1.2") / attribute, garbage)
         bus(tree).of(port)
         assert all("\n" not in stick.ids for stick in bus(tree).sticks())
         put_back(bus(tree), OURS, GONE)

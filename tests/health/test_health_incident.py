@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from homesim.health import incident
+from homesim.health import alert, incident
 from homesim.health.diagnosis import diagnose
 from homesim.health.evidence import Evidence
 from homesim.health.faults import FAULTS, Fault
@@ -41,11 +40,7 @@ def said(spool: Spool) -> list[str]:
 def check(spool: Spool, faults: Sequence[Fault], alert_after: int = 2) -> Incident:
     """What an unhealthy check keeps and tells."""
     known = incident.load(spool) or incident.begin(faults[0], 0, 0)
-    known = replace(known, checks=known.checks + 1)
-    if alert := incident.news(known, faults, alert_after):
-        known = incident.told(known, faults)
-    incident.save(spool, known, alert)
-    return known
+    return alert.keep(spool, replace(known, checks=known.checks + 1), faults, alert_after)
 
 
 def change(spool: Spool, **fields: object) -> None:
@@ -60,13 +55,13 @@ class TestTelling:
             assert len(said(spool)) == (number >= alert_after)
 
     def test_nothing_is_told_of_what_was_over_before(self, spool: Spool) -> None:
-        incident.over(spool, check(spool, [SILENT]), 3)
+        alert.end(spool, check(spool, [SILENT]), 3)
         assert said(spool) == []
         assert incident.load(spool) is None
 
     def test_a_stick_that_comes_and_goes_tells_nothing_of_a_single_bad_check(self, spool: Spool) -> None:
         for _ in range(5):
-            incident.over(spool, check(spool, [SILENT]), 0)
+            alert.end(spool, check(spool, [SILENT]), 0)
         assert said(spool) == []
 
     def test_a_line_a_day(self, spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +97,7 @@ class TestTelling:
 
     def test_what_helped_and_what_waited_is_told(self, spool: Spool) -> None:
         known = replace(check(spool, [SILENT], 1), tried=("radio", "authorize", "bind", "power"))
-        incident.over(spool, replace(known, since=boottime() - 200 * MINUTE), 2)
+        alert.end(spool, replace(known, since=boottime() - 200 * MINUTE), 2)
         last = said(spool)[-1]
         assert "I switched its radio off and on and reset it twice and cut its power." in last
         assert "after 3 hours. 2 SMS had waited." in last
@@ -116,51 +111,6 @@ class TestTelling:
         change(spool, alert="It is so.", name="20260101T000000Z-000000-alert")
         incident.finish(spool)
         assert said(spool) == []
-
-
-class Killed(BaseException):
-    """A SIGKILL, as far as the disk can tell."""
-
-
-class Mortal(Spool):
-    """Ends before or after its nth write."""
-
-    def __init__(self, root: Path, nth: int, *, before: bool) -> None:
-        super().__init__(root)
-        self._left = nth
-        self._before = before
-
-    def _write(self, path: Path, text: str) -> None:
-        self._left -= 1
-        if self._left == 0 and self._before:
-            raise Killed
-        super()._write(path, text)
-        if self._left == 0:
-            raise Killed
-
-
-class TestKill:
-    @pytest.mark.parametrize("before", [True, False])
-    @pytest.mark.parametrize("nth", [1, 2, 3, 4])
-    @pytest.mark.parametrize("end", [False, True])
-    def test_each_alert_is_there_once(self, spool: Spool, nth: int, before: bool, end: bool) -> None:
-        known = check(spool, [SILENT], 1 if end else 2)
-
-        def go(spool: Spool) -> None:
-            incident.finish(spool)
-            if not end:
-                check(spool, [SILENT])
-            elif known := incident.load(spool):
-                incident.over(spool, known, 0)
-
-        with contextlib.suppress(Killed):
-            go(Mortal(spool.root, nth, before=before))
-        for entry in [*spool.entries("new")]:
-            spool.done(entry.name)  # poll has sent it meanwhile
-        sent = len([*(spool.root / "seen").iterdir()])
-        go(spool)
-        assert sent + len(said(spool)) == 1 + end
-        assert known.what == SILENT.what
 
 
 class TestBackOff:
@@ -236,7 +186,7 @@ class TestDamage:
         incident.finish(spool)
         known = check(spool, [SILENT, PIN])
         incident.save(spool, known.climbed())
-        incident.over(spool, known, 0)
+        alert.end(spool, known, 0)
         assert incident.load(spool) is None
 
     @pytest.mark.parametrize("key", Incident.__dataclass_fields__)
@@ -255,12 +205,7 @@ class TestDamage:
         check(spool, [SILENT])
 
     @pytest.mark.parametrize("junk", JUNK, ids=repr)
-    @pytest.mark.parametrize(
-        "key",
-        ["modem", "pid", "started", "updated", "updated_boottime", "ends_boottime", "answered", "answered_boottime",
-         "sim", "registration", "operator", "signal", "memories", "hidden", "stuck", "torn", "stored", "spool",
-         "error", "fault", "error_boottime", "reader", "call", "telegram"],
-    )  # fmt: skip
+    @pytest.mark.parametrize("key", Seen.__dataclass_fields__)
     def test_a_damaged_status_never_raises(self, spool: Spool, key: str, junk: object) -> None:
         (spool.root / "home.json").write_text(json.dumps({"answered_boottime": boottime(), key: junk}))
         read = records.to(status.read(spool.root, "home"))

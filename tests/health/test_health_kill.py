@@ -19,12 +19,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from clinic import PLACE, Clinic
+from clinic import PLACE, STEPS, Clinic
 from conftest import pythons
 from emulators.stick.stick import Registration
 from emulators.sysfs.tree import Cure
 from health.test_health_runs import seen, silent
-from homesim.health.recovery import STEPS
 from homesim.process import boottime
 from homesim.stick.usb import Bus
 from patience import PATIENCE

@@ -11,10 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from clinic import Clinic
+from clinic import STEPS, Clinic
 from emulators.sysfs.tree import Cure
 from health.test_health_runs import change, seen, silent
-from homesim.health.recovery import STEPS
 from patience import PATIENCE
 from rig import BIN, ROOT
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import pty
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from clinic import PLACE, Clinic
+from clinic import PLACE, STEPS, Clinic
 from emulators.stick.pty_port import PtyPort
 from emulators.stick.stick import Registration, Sim, Stick, Trouble
 from emulators.sysfs.tree import HILINK, SERIAL, STORAGE, Cure
@@ -22,7 +21,6 @@ from health.test_health import pulled_out
 from health.test_health_ping import SECRET, Switch, switch
 from homesim.chat.render import OURS
 from homesim.health.faults import FAULTS
-from homesim.health.recovery import STEPS
 from homesim.process import ModemLock, boottime
 from patience import PATIENCE
 from rig import BIN
@@ -339,37 +337,17 @@ class TestPoll:
         seen(clinic, answered_boottime=clinic.status()["answered_boottime"], error="the stick stopped answering")
         assert clinic.health() == 75  # nor after five minutes
 
-    @pytest.mark.slow
-    @pytest.mark.parametrize("over", [True, False])
-    def test_one_that_hangs_is_ended_when_its_time_is_over(self, clinic: Clinic, over: bool) -> None:
+    def test_one_that_does_not_hand_over_is_left(self, clinic: Clinic) -> None:
+        """Its end is the kernel's."""
         clinic.configure(poll="linger = 0")
-        with clinic.lingering() as poll:
-            poll.send_signal(signal.SIGSTOP)
-            old = max(0.0, boottime() - 400)
-            seen(clinic, pid=poll.pid, updated_boottime=old, answered_boottime=old,
-                 ends_boottime=boottime() + (-5 if over else 60))  # fmt: skip
-            assert clinic.health() == 75
-            assert (poll.poll() == -signal.SIGKILL) == over
-        assert clinic.poll().returncode == 0
-
-    @pytest.mark.slow
-    @pytest.mark.parametrize("pid", ["its own", "another", "none"])
-    def test_a_holder_that_is_not_poll_is_left(self, clinic: Clinic, pid: str) -> None:
-        clinic.configure(poll="linger = 0")
-        program = (
-            "import fcntl, sys, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); print(flush=True); time.sleep(99)"
-        )
-        clinic.run_folder.mkdir(mode=0o700)
-        command = [clinic.python, "-c", program, str(clinic.run_folder / "home.lock")]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
-            assert holder.stdout
-            holder.stdout.readline()
+        silent(clinic)
+        assert clinic.health() == 75
+        assert ModemLock(clinic.run_folder, "home").take(0)
+        try:
             silent(clinic)
-            seen(clinic, pid={"its own": holder.pid, "another": os.getpid(), "none": None}[pid], ends_boottime=1.0,
-                 answered_boottime=0.0, error="the stick stopped answering")  # fmt: skip
             assert clinic.health() == 75
-            assert holder.poll() is None
-            holder.kill()
+        finally:
+            release()
         assert clinic.tree.writes == []
 
     def test_each_modem_s_process_has_its_deadline(self, clinic: Clinic) -> None:

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from clinic import PLACE, Clinic
+from clinic import PLACE, STEPS, Clinic
 from emulators.stick.pty_port import PtyPort
 from emulators.stick.stick import Stick
 from emulators.sysfs.tree import HILINK, SERIAL, STORAGE
 from health.test_health import pulled_out
 from health.test_health_runs import change, check, seen, silent
 from homesim.health.faults import FAULTS
-from homesim.health.recovery import STEPS
 from patience import PATIENCE
 
 UPLINK = "1-1.3"
@@ -79,7 +78,7 @@ class TestNeverSeen:
         gone(clinic)
         for _ in range(3):
             check(clinic)
-        clinic.tree._layout.watch.set(clinic.tree.path(UPLINK) / "authorized", "0\n")  # by somebody, on purpose
+        clinic.tree.set(clinic.tree.path(UPLINK) / "authorized", "0")  # by somebody, on purpose
         clinic.poll()
         assert check(clinic) == 75
         assert clinic.tree.writes == []
@@ -158,7 +157,7 @@ class TestInItsPlace:
         assert clinic.health() == 0
         pulled_out(clinic)
         plug(clinic, PLACE, HILINK)
-        clinic.tree._layout.watch.set(clinic.tree.path(PLACE) / "authorized", "0\n")
+        clinic.tree.set(clinic.tree.path(PLACE) / "authorized", "0")
         gone(clinic)
         clinic.poll()
         assert check(clinic) == 75

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
+from clinic import STEPS
 from health.fault_table import PAGE, PLACE, table
 from health.test_health import CASES, Case
 from homesim.health.faults import FAULTS
-from homesim.health.recovery import STEPS
 
 # Seen in test_health_runs.py, _kill.py and _told.py: nothing of the stick is ill, or a killed reset left it so.
 ELSEWHERE = {"several", "off", "dead", "poll", "held", "waiting", "no-port", "call", "last-tries"}

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pdus
+from clinic import STEPS
 from emulators.botapi.server import CHAT_ID, TOKEN, BotApi
 from emulators.stick.stick import Stick
-from homesim.health.recovery import STEPS
 from vm.guest import HOST, Guest
 from vm.huawei import Huawei
 

@@ -17,6 +17,9 @@ from homesim.chat.post import Outcome
 from homesim.chat.render import render
 from homesim.config import Config, Modem
 from homesim.errors import TryAgain
+from homesim.health import incident
+from homesim.health.faults import Fault
+from homesim.health.incident import Incident
 from homesim.sms import message
 from homesim.store.entry import Entry
 from homesim.store.spool import Spool
@@ -43,6 +46,53 @@ def refused(spool: Spool) -> None:
         name = f"{message.stamp(datetime.now(UTC))}-{len(names)}-refused-alert"
         spool.put("new", Entry(name, alert=text, received=time.time()))
         spool.told(*names)
+def keep(spool: Spool, known: Incident, faults: Sequence[Fault], alert_after: int) -> Incident:
+    """Save an incident that is not over, and tell what is news in it."""
+    text = ""
+    if known.news(faults, alert_after):
+        text, known = _story(known, faults), known.now_told(faults)
+    incident.save(spool, known, text)
+    return known
+
+
+def end(spool: Spool, known: Incident, messages: int, slots: int = 0) -> None:
+    """It is over: told if its owner knows of it. `messages` had waited, and what is in `slots` on the SIM."""
+    incident.over(spool, _ending(known, messages, slots) if known.told >= 0 else "")
+
+
+def _story(known: Incident, faults: Sequence[Fault]) -> str:
+    curable = [fault for fault in faults if fault.reset]
+    in_vain = bool(curable and known.rounds)
+    did = _did(known)
+    if in_vain:
+        did = f"{did} That did not help." if did else "From here there is nothing that I can do."
+    return _joined(
+        "It is not over yet." if known.long else "",
+        began(known.what, known.age),
+        *(f"{fault.what}." for fault in faults if fault.what != known.what),
+        did,
+        f"Please ask whoever is near the Raspberry Pi: {curable[0].hand}. I go on trying." if in_vain else "",
+        "I am trying to bring it back." if curable and not in_vain else "",
+        *(f"{fault.todo}." for fault in faults if fault.todo and not (in_vain and fault.reset)),
+        f"It is not the first time today: I tell you when it has been well for {known.hold / 3600:.0f} hours."
+        if known.hold
+        else "",
+    )
+
+
+def _ending(known: Incident, messages: int, slots: int) -> str:
+    minutes = max(1, round(known.age / 60))
+    lasted = f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} hours"
+    waited = f"{messages + slots} SMS had waited." if messages + slots else ""
+    if slots > 1 or (slots and messages):  # which may be parts of long ones: nobody knows yet how many they are
+        waited = "The SMS that had waited come now."
+    return _joined(
+        began(known.what, known.ago),
+        f"It came and went {known.times} times." if known.times > 1 else "",
+        "" if known.vain else _did(known),
+        f"All is well again since {_clock(known.ago - known.age)}, after {lasted}.",
+        waited if known.times == 1 else "",
+    )
 
 
 def began(what: str, age: float) -> str:
@@ -50,51 +100,15 @@ def began(what: str, age: float) -> str:
     return f"{what} {_clock(age, 'at ')}."
 
 
-def again(times: int) -> str:
-    return f"It came and went {times} times." if times > 1 else ""
-
-
-def done(tried: Sequence[str]) -> str:
+def _did(known: Incident) -> str:
     """The steps that were taken."""
-    counted = Counter(_DID[step] for step in tried if step in _DID)
+    counted = Counter(_DID[step] for step in known.tried if step in _DID)
     parts = [f"{did}{_TIMES[n] if n < len(_TIMES) else f' {n} times'}" for did, n in counted.items()]
     return f"I {' and '.join(parts)}." if parts else ""
 
 
-def in_vain(tried: Sequence[str], hand: str) -> str:
-    """That no step has helped, and who can."""
-    steps = done(tried)
-    outcome = f"{steps} That did not help." if steps else "From here there is nothing that I can do."
-    return f"{outcome} Please ask whoever is near the Raspberry Pi: {hand}. I go on trying."
-
-
-def held(seconds: float) -> str:
-    """When the end will be told."""
-    hours = f"{seconds / 3600:.0f} hours"
-    return f"It is not the first time today: I tell you when it has been well for {hours}." if seconds else ""
-
-
-def well(lasted: float, ago: float) -> str:
-    minutes = max(1, round(lasted / 60))
-    after = f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} hours"
-    return f"All is well again since {_clock(ago)}, after {after}."
-
-
-def moved(before: str, now: str) -> str:
-    """What the bus tells of how it came back, from place and devnum; a devnum is another one after a replug, and after
-    a restart of the stick's own."""
-    if not before or not now or before == now:
-        return ""
-    if before.partition("#")[0] != now.partition("#")[0]:
-        return "It was put into another socket."
-    return "It was put in again, or restarted by itself."
-
-
-def waited(messages: int, slots: int) -> str:
-    """`slots` on the SIM may hold parts of long SMS, so nobody knows yet how many messages they are."""
-    if slots > 1 or (slots and messages):
-        return "The SMS that had waited come now."
-    return f"{messages + slots} SMS had waited." if messages + slots else ""
+def _joined(*sentences: str) -> str:
+    return " ".join(filter(None, sentences))
 
 
 def past_the_spool(settings: Config, modem: Modem, error: TryAgain) -> None:

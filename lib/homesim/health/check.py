@@ -6,7 +6,6 @@ The step is kept before it is taken, and what came of it after: a check that is 
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
@@ -21,7 +20,7 @@ from homesim.health import alert, evidence, incident
 from homesim.health.diagnosis import diagnose
 from homesim.health.faults import Fault
 from homesim.health.incident import Incident
-from homesim.health.recovery import STEPS, Answer, Ladder, cured, failed
+from homesim.health.recovery import Port, Report, Step, cured, failed, following
 from homesim.process import boottime
 from homesim.stick import match, status
 from homesim.stick.usb import Bus, Stick, put_back
@@ -64,8 +63,8 @@ class Check:
     def plan(self) -> int:
         """What a check would do, said and not done."""
         if self._faults and self._faults[0].reset:
-            step = self._incident(self._faults[0]).step
-            would = f"try {STEPS[step - 1]}" if 0 < step <= len(STEPS) else "ask the port itself"
+            step, steps = self._incident(self._faults[0]).step, self._port.steps
+            would = f"try {steps[step - 1].name}" if 0 < step <= len(steps) else "ask the port itself"
             log.warning("%s: would %s", self._modem.name, would)
         return EXIT_TRY_AGAIN if self._faults else EXIT_OK
 
@@ -73,13 +72,12 @@ class Check:
         """The next step, asked for by hand."""
         if not self._alone() or not self._take_turn():
             return EXIT_TRY_AGAIN
-        ladder, before = self._ladder()
-        known = incident.load(self._spool)
-        step = ladder.next_step(max(0, known.step - 1) if known else 0, before)
-        if step == len(STEPS):
+        before, steps, known = self._ask(), self._port.steps, incident.load(self._spool)
+        step = following(steps, max(0, known.step - 1) if known else 0, before)
+        if step == len(steps):
             raise TryAgain(self._device, "there is no step to take here; is the stick plugged in?")
-        self._remember(self._stick)
-        answer = ladder.climb(STEPS[step])
+        self._remember(self._port.stick)
+        answer = self._take(steps[step])
         status.touch(self._settings.paths.run, self._modem.name, well=not answer.problem)
         log.warning("%s: %s", self._modem.name, answer.problem or "the stick answers")
         return EXIT_TRY_AGAIN if answer.problem else EXIT_OK
@@ -92,7 +90,7 @@ class Check:
     def _look(self) -> None:
         """All that can be known without opening the port."""
         self._seen = evidence.gather(self._settings, self._modem.name, self._bus, self._spool)
-        self._stick = self._seen.stick or self._seen.gone
+        self._port = Port(self._bus, self._seen.stick or self._seen.gone, self._device)
         self._findings = diagnose(self._seen)
         self._faults = [finding.fault for finding in self._findings if finding.fault and finding.fault.what]
         for finding in self._findings:
@@ -107,20 +105,11 @@ class Check:
         return False
 
     def _take_turn(self) -> bool:
-        """The modem's lock. Poll hands it over when its time is up; one that hangs beyond its end is ended."""
-        name, runs = self._modem.name, self._settings.paths.run
-        lock = process.ModemLock(runs, name)
+        """The modem's lock. Poll hands it over when its time is up; one that hangs is ended by the kernel."""
         wait = min(LOCK, self._settings.poll.linger * 1.2 + process.HAND_OVER)
-        if lock.wait(wait, log.debug):
+        if process.ModemLock(self._settings.paths.run, self._modem.name).wait(wait, log.debug):
             return True
-        seen, holder = status.read(runs, name), lock.holder()
-        over = seen.ends_boottime is not None and boottime() > seen.ends_boottime
-        if holder and holder == seen.pid and over and process.is_poll(holder):
-            log.warning("%s: homesim-poll (%d) hangs; ended", name, holder)
-            with contextlib.suppress(ProcessLookupError):  # it has ended just now
-                os.kill(holder, signal.SIGKILL)
-            return lock.take(process.HAND_OVER)
-        log.warning("%s: a run holds the lock; looking again in the next check", name)
+        log.warning("%s: a run holds the lock; looking again in the next check", self._modem.name)
         return False
 
     def _remember(self, stick: Stick | None) -> None:
@@ -132,13 +121,7 @@ class Check:
             return replace(known, well=-1.0, times=known.times + 1) if known.well >= 0 else known
         age = next(finding.age for finding in self._findings if finding.fault == fault)
         earlier = len(incident.ended_today(self._spool))
-        usb = self._place() or (f"{self._stick.place}#0" if self._stick else "")
-        return incident.begin(fault, age, self._seen.status.stored, earlier=earlier, usb=usb)
-
-    def _place(self) -> str:
-        """Where the stick is now, and as which device of the kernel's: another one after a replug."""
-        now = self._bus.of(self._device) or (self._bus.at(self._stick.place) if self._stick else None)
-        return f"{now.place}#{now.devnum}" if now else ""
+        return incident.begin(fault, age, self._seen.status.stored, earlier=earlier)
 
     def _over(self, known: Incident | None, unread: int = 0) -> bool:
         """All is well: tell it if there was an incident, and it will not be back soon."""
@@ -148,22 +131,18 @@ class Check:
             known = replace(known, well=boottime())
             log.warning("%s: healthy again", self._modem.name)
         if known.told < 0 or boottime() - known.well >= known.hold:
-            waited = max(0, self._seen.status.stored - known.stored)
-            incident.over(self._spool, known, waited, unread=unread, usb=self._place())
+            alert.end(self._spool, known, max(0, self._seen.status.stored - known.stored), unread)
         elif first:
             incident.save(self._spool, known)
         return True
 
     def _keep(self, known: Incident, faults: Sequence[Fault]) -> Incident:
         """Save it, and tell what is news in it."""
-        if text := incident.news(known, faults, self._settings.health.alert_after):
-            known = incident.told(known, faults)
         try:
-            incident.save(self._spool, known, text)
+            return alert.keep(self._spool, known, faults, self._settings.health.alert_after)
         except TryAgain as error:
             alert.past_the_spool(self._settings, self._modem, error)
             raise
-        return known
 
     def _heal(self, faults: Sequence[Fault]) -> bool:
         """One more unhealthy check: tell the owner, and do what can be done. True when that helped."""
@@ -178,36 +157,39 @@ class Check:
         return well
 
     def _climb(self, fault: Fault, known: Incident, faults: Sequence[Fault]) -> bool:
-        ladder, before = self._ladder()
+        before, steps = self._ask(), self._port.steps
         if known.begun:  # the check before was killed in its step: what the stick says now is what came of it
-            return self._outcome(fault, known, Answer(problem=fault.what), before)
-        asked = Answer(problem="" if fault.key == "silent" else fault.what)
-        if cured(fault.key, asked, before):
+            return self._outcome(fault, known, Report(problem=fault.what), before)
+        seen = Report(problem="" if fault.key == "silent" else fault.what)
+        if cured(fault.key, seen, before):
             return self._over(known, before.used)
         if known.step == 0:
             incident.save(self._spool, replace(known, step=1))
             return False
-        step = ladder.next_step(known.step - 1, before)
-        if step == len(STEPS):
+        step = following(steps, known.step - 1, before)
+        if step == len(steps):
             return self._reboot(known.climbed(), faults)
-        known = replace(known, step=step + 2, tried=(*known.tried, STEPS[step]), begun=True)
+        known = replace(known, step=step + 2, tried=(*known.tried, steps[step].name), begun=True)
         incident.save(self._spool, known)  # before it: a step that kills us is not taken for ever
-        self._remember(self._stick)  # who is switched off and not known to be ours is not put back
-        return self._outcome(fault, known, before, ladder.climb(STEPS[step]))
+        self._remember(self._port.stick)  # who is switched off and not known to be ours is not put back
+        return self._outcome(fault, known, before, self._take(steps[step]))
 
-    def _outcome(self, fault: Fault, known: Incident, before: Answer, after: Answer) -> bool:
+    def _outcome(self, fault: Fault, known: Incident, before: Report, after: Report) -> bool:
         """What a step has done. True when the fault has gone."""
         known = replace(known, begun=False, vain=failed(fault.key, after))
         if cured(fault.key, before, after):
             return self._over(known, after.used)
-        incident.save(self._spool, replace(known, usb=self._place()))
+        incident.save(self._spool, known)
         return False
 
-    def _ladder(self) -> tuple[Ladder, Answer]:
-        ladder = Ladder(self._bus, self._stick, self._device)
-        answer = ladder.look()
-        log.warning("%s: port: %s", self._modem.name, answer.problem or f"answers; SIM {answer.sim}")
-        return ladder, answer
+    def _ask(self) -> Report:
+        report = self._port.ask()
+        log.warning("%s: port: %s", self._modem.name, report.problem or f"answers; SIM {report.sim}")
+        return report
+
+    def _take(self, step: Step) -> Report:
+        log.warning("%s: %s", self._device, step.name)
+        return step.take()
 
     def _reboot(self, known: Incident, faults: Sequence[Fault]) -> bool:
         """The last step: systemd's clean reboot (systemd(1), SIGRTMIN+5)."""

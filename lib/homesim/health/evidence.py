@@ -59,6 +59,7 @@ def gather(settings: Config, name: str, bus: Bus, spool: Spool) -> Evidence:
     taken = match.taken(bus, settings, name)
     found = match.choose(bus, device, match.recall(spool), settings.health.usb, taken)
     waiting, oldest = spool.waiting()
+    known = incident.load(spool)
     return Evidence(
         device=modem.device,
         stick=found.stick,
@@ -72,7 +73,7 @@ def gather(settings: Config, name: str, bus: Bus, spool: Spool) -> Evidence:
         modem=name,
         pin=modem.pin is not None,
         pin_refused=modem.pin is not None and sim.refused(modem, spool),
-        in_vain=incident.in_vain(spool),
+        in_vain=known is not None and known.rounds > 0,
         waiting=waiting,
         oldest=oldest,
         parts=spool.count("parts"),

@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from homesim.health import alert
 from homesim.health.faults import Fault
 from homesim.process import boottime
 from homesim.store import records
@@ -51,7 +50,6 @@ class Incident:
     stored: int = 0  # status.stored when it began
     begun: bool = False  # the last step, and what came of it is not known
     vain: bool = False  # the last step did not help, as the stick itself said after it
-    usb: str = ""  # place and devnum of the stick, as they were when it began or after the last step
     well: float = -1.0  # when it became well, by CLOCK_BOOTTIME; -1: it is ill
     earlier: int = 0  # of LATELY when it began
     times: int = 1  # that it became ill
@@ -75,6 +73,19 @@ class Incident:
     def rests(self) -> bool:
         return 0 < self.not_before - boottime() <= MOST
 
+    @property
+    def long(self) -> bool:
+        """Whether its owner was told of it, and that was a day ago."""
+        return self.told >= 0 and boottime() - self.told >= DAY
+
+    def news(self, faults: Sequence[Fault], alert_after: int) -> bool:
+        """Whether the owner is to be told something of it now."""
+        news = self.told < 0 or self.long or not _needs(self, faults) <= {*self.needs}
+        return news and self.checks >= alert_after
+
+    def now_told(self, faults: Sequence[Fault]) -> Incident:
+        return replace(self, told=boottime(), needs=tuple(sorted(_needs(self, faults).union(self.needs))))
+
     def climbed(self) -> Incident:
         """The whole ladder did not help: peace for a while, then again."""
         pause = min(MOST, BACK_OFF * 2 ** min(self.rounds, 9))  # a float ends at 2**1024, which is six weeks
@@ -94,8 +105,8 @@ class _Ended:
     ended: tuple[float, ...] = ()  # seconds since the epoch
 
 
-def begin(fault: Fault, age: float, stored: int, *, earlier: int = 0, usb: str = "") -> Incident:
-    return Incident(fault.what, time.time() - age, _boot(), boottime() - age, stored=stored, earlier=earlier, usb=usb)
+def begin(fault: Fault, age: float, stored: int, *, earlier: int = 0) -> Incident:
+    return Incident(fault.what, time.time() - age, _boot(), boottime() - age, stored=stored, earlier=earlier)
 
 
 def ended_today(spool: Spool) -> list[float]:
@@ -123,75 +134,27 @@ def load(spool: Spool) -> Incident | None:
     return replace(incident, boot=_boot(), since=since, told=told, not_before=0.0, well=well)
 
 
-def in_vain(spool: Spool) -> bool:
-    """Whether an incident is under way in which the whole ladder was climbed."""
-    known = load(spool)
-    return known is not None and known.rounds > 0
+def save(spool: Spool, incident: Incident | None, text: str = "") -> None:
+    """Keep it, with what is to be told if anything, then hand that on. None: it is over."""
+    state = records.to(incident) if incident else {}
+    if text:
+        waiting = _Alert(text, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ-%f}-alert")
+        spool.save(STATE, {**state, **records.to(waiting)})
+        _put(spool, waiting)
+    spool.save(STATE, state)
 
 
-def save(spool: Spool, incident: Incident, text: str = "") -> None:
-    _keep(spool, records.to(incident), text)
-
-
-def over(spool: Spool, incident: Incident, waited: int, *, unread: int = 0, usb: str = "") -> None:
-    """End it; `waited` SMS came in afterwards, in `unread` slots are more. `usb`: place and devnum of the stick now."""
-    if incident.told >= 0:
+def over(spool: Spool, text: str = "") -> None:
+    """It ends, with a word to the owner if he knows of it."""
+    if text:
         spool.save(LATELY, _Ended((*ended_today(spool), time.time())))
-        helped = "" if incident.vain else alert.done(incident.tried)
-        words = [
-            alert.began(incident.what, incident.ago),
-            alert.again(incident.times),
-            helped,
-            alert.well(incident.age, incident.ago - incident.age),
-            "" if helped else alert.moved(incident.usb, usb),
-            alert.waited(waited, unread) if incident.times == 1 else "",
-        ]
-        _keep(spool, {}, " ".join(filter(None, words)))
-    spool.save(STATE, {})
-
-
-def news(incident: Incident, faults: Sequence[Fault], alert_after: int) -> str:
-    """What the owner is to be told now, "" when nothing."""
-    if incident.checks < alert_after:
-        return ""
-    if incident.told < 0 or _needs(incident, faults) - {*incident.needs}:
-        return _story(incident, faults)
-    if boottime() - incident.told >= DAY:
-        return f"It is not over yet. {_story(incident, faults)}"
-    return ""
-
-
-def told(incident: Incident, faults: Sequence[Fault]) -> Incident:
-    needs = _needs(incident, faults).union(incident.needs)
-    return replace(incident, told=boottime(), needs=tuple(sorted(needs)))
+    save(spool, None, text)
 
 
 def _needs(incident: Incident, faults: Sequence[Fault]) -> set[str]:
     """What only a person can mend."""
     needs = {fault.key for fault in faults if not fault.reset}
     return needs | {HAND} if incident.rounds and any(fault.reset for fault in faults) else needs
-
-
-def _story(incident: Incident, faults: Sequence[Fault]) -> str:
-    """What is told of one that is not over."""
-    curable = [fault for fault in faults if fault.reset]
-    in_vain = bool(curable and incident.rounds)
-    others = [f"{fault.what}." for fault in faults if fault.what != incident.what]
-    tried = alert.in_vain(incident.tried, curable[0].hand) if in_vain else alert.done(incident.tried)
-    trying = "I am trying to bring it back." if curable and not in_vain else ""
-    todo = [f"{fault.todo}." for fault in faults if fault.todo and not (in_vain and fault.reset)]
-    began = alert.began(incident.what, incident.age)
-    return " ".join(filter(None, [began, *others, tried, trying, *todo, alert.held(incident.hold)]))
-
-
-def _keep(spool: Spool, state: dict[str, object], text: str) -> None:
-    """Keep an alert, if any, with the state that it belongs to, then hand it on."""
-    if not text:
-        spool.save(STATE, state)
-        return
-    waiting = _Alert(text, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ-%f}-alert")
-    spool.save(STATE, {**state, **records.to(waiting)})
-    _put(spool, waiting)
 
 
 def _put(spool: Spool, waiting: _Alert) -> None:

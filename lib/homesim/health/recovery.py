@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What brings a stick back, as gently as possible: one step a check, each judged by what the stick then says.
 
+Which steps there are comes with the stick. One with a port on USB has these:
+
     radio        off the network and on again; for a stick that answers
     replay       the kernel tells udev of the stick anew: missing links, a mode switch that never came
     authorize    USB `authorized` 0 and 1: configured anew, with its power on
@@ -9,9 +11,8 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,100 +23,105 @@ from homesim.stick.commands import Plain
 from homesim.stick.driver import State
 from homesim.stick.usb import Bus, Stick
 
-STEPS = ("radio", "replay", "authorize", "power")
 PAUSE = 2.0  # seconds off
 PAUSE_POWER = 5.0
 SETTLE = 45.0  # seconds until the port is back: firmware, mode switch (8 s measured), udev's links (2 s)
 ANSWER = 30.0  # more until it answers
 REGISTER = 60.0  # seconds until it has found its network
 
-log = logging.getLogger(__name__)
-
-
 @dataclass(frozen=True)
-class Answer(State):
+class Report(State):
     """What the stick says of itself, or why it says nothing."""
 
     problem: str = ""
 
 
 @dataclass(frozen=True)
-class Ladder:
-    """One modem's stick and its port. The caller has the modem's lock."""
+class Step:
+    """`fits`: whether it can be taken, after what the stick last said. `take` returns what it says when it has had its
+    time; a device that is not ours raises TryAgain.
+    """
+
+    name: str
+    fits: Callable[[Report], bool]
+    take: Callable[[], Report]
+
+
+def following(steps: Sequence[Step], at: int, before: Report) -> int:
+    """The first from `at` on that fits, len(steps) when there is none."""
+    return next((i for i in range(at, len(steps)) if steps[i].fits(before)), len(steps))
+
+
+@dataclass(frozen=True)
+class Port:
+    """A stick with a port. The caller has the modem's lock."""
 
     bus: Bus
     stick: Stick | None
     device: Path
 
-    def look(self) -> Answer:
-        return self._ask(probe.count)
-
-    def _ask(self, work: Callable[[Plain], State], seconds: float = probe.LOOK) -> Answer:
+    def ask(self, work: Callable[[Plain], State] = probe.count, seconds: float = probe.LOOK) -> Report:
         try:
-            return Answer(**vars(probe.ask(str(self.device), work, seconds)))
+            return Report(**vars(probe.ask(str(self.device), work, seconds)))
         except HomesimError as error:
-            return Answer(problem=str(error))
+            return Report(problem=str(error))
 
-    def next_step(self, at: int, before: Answer) -> int:
-        """The first step from `at` on that can be taken here, len(STEPS) when there is none."""
-        return next((i for i in range(at, len(STEPS)) if self._fits(STEPS[i], before)), len(STEPS))
+    @property
+    def steps(self) -> Sequence[Step]:
+        """Their order is kept: an incident on disk knows its next step by number."""
+        radio = Step("radio", lambda before: not before.problem, self._radio)
+        if (stick := self.stick) is None:
+            return [radio]
 
-    def _fits(self, step: str, before: Answer) -> bool:
-        if step == "radio":
-            return not before.problem
-        if step == "power":
-            return self.stick is not None and self.bus.switchable(self.stick)
-        here = self.stick is not None and self.bus.at(self.stick.place) is not None
-        return here and (step != "replay" or not self.device.exists())
+        def here(_: Report) -> bool:
+            return self.bus.at(stick.place) is not None
 
-    def climb(self, step: str) -> Answer:
-        """Take a step; what the stick says when it has had its time. A device that is not ours raises TryAgain."""
-        log.warning("%s: %s", self.device, step)
-        if step == "radio":
-            return self._registered(self._ask(probe.cycle_radio, probe.CYCLE))
-        assert self.stick is not None
-        if step == "replay":
-            self.bus.replay(self.stick)
-        elif step == "authorize":
-            self._off_and_on(self.bus.authorize, PAUSE)
-        else:
-            self._off_and_on(self.bus.power, PAUSE_POWER)
-        return self._back()
+        def off_and_on(switch: Callable[..., object], pause: float) -> Report:
+            try:
+                switch(stick, on=False)
+                time.sleep(pause)
+            finally:
+                switch(stick, on=True)
+            return self._back()
 
-    def _off_and_on(self, switch: Callable[..., object], pause: float) -> None:
-        stick = self.stick
-        try:
-            switch(stick, on=False)
-            time.sleep(pause)
-        finally:
-            switch(stick, on=True)
+        def replay() -> Report:
+            self.bus.replay(stick)
+            return self._back()
 
-    def _back(self) -> Answer:
+        return [
+            radio,
+            Step("replay", lambda before: here(before) and not self.device.exists(), replay),
+            Step("authorize", here, lambda: off_and_on(self.bus.authorize, PAUSE)),
+            Step("power", lambda _: self.bus.switchable(stick), lambda: off_and_on(self.bus.power, PAUSE_POWER)),
+        ]
+
+    def _radio(self) -> Report:
+        said = self.ask(probe.cycle_radio, probe.CYCLE)
+        for _ in tries(REGISTER):
+            if said.registration.registered or said.problem:
+                break
+            said = self.ask()
+        return said
+
+    def _back(self) -> Report:
         """Wait for the port under its name, which may be a new tty, then for an answer."""
         until(SETTLE, lambda: self.bus.of(self.device) is not None)
-        answer = Answer(problem=f"{self.device}: did not come back")
+        said = Report(problem=f"{self.device}: did not come back")
         for _ in tries(ANSWER):
-            answer = self.look()
-            if not answer.problem or not self.device.exists():
+            said = self.ask()
+            if not said.problem or not self.device.exists():
                 break
-        return answer
-
-    def _registered(self, answer: Answer) -> Answer:
-        for _ in tries(REGISTER):
-            if answer.registration.registered or answer.problem:
-                break
-            answer = self.look()
-        return answer
+        return said
 
 
-def cured(kind: str, before: Answer, after: Answer) -> bool:
+def cured(kind: str, before: Report, after: Report) -> bool:
     """Whether a fault has gone, as far as the port alone can tell; else poll's next look will."""
     if failed(kind, after) or kind in ("hidden", "full", "call"):
         return False
     return kind in ("unregistered", "no-sim") or bool(before.problem)
 
 
-def failed(kind: str, after: Answer) -> bool:
+def failed(kind: str, after: Report) -> bool:
     """Whether it is certain that a fault has not gone."""
     if kind == "unregistered" and not after.registration.registered:
         return True

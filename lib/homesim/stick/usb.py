@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from homesim.errors import TryAgain
@@ -36,7 +36,6 @@ class Stick:
     ids: str  # idVendor:idProduct, as "12d1:155e"
     mode: str = "serial"  # "serial", "storage" or "hilink" (both without a port for SMS), "off": not authorized
     ttys: tuple[str, ...] = ()  # by interface, as ("ttyUSB0", "ttyUSB1", "ttyUSB2")
-    devnum: int = field(default=0, compare=False)  # the kernel's: another one each time that it comes onto the bus
 
     @property
     def vendor(self) -> str:
@@ -65,8 +64,7 @@ class Bus:
         ids = f"{_read(folder / 'idVendor')}:{_read(folder / 'idProduct')}"
         if not _IDS.fullmatch(ids) or _read(folder / "bDeviceClass") == _HUB:
             return None
-        number = _read(folder / "devnum")
-        return Stick(place, ids, *self._mode(folder), int(number) if number.isdecimal() else 0)
+        return Stick(place, ids, *self._mode(folder))
 
     def of(self, device: Path) -> Stick | None:
         """The stick that a tty belongs to; None when the tty is not there, or on no USB device."""
@@ -163,7 +161,7 @@ def put_back(bus: Bus, stick: Stick | None, device: Path) -> bool:
     except TryAgain:  # it went away just now
         return False
     log.warning("%s: USB %s was left off in a reset; switched on again", device, stick.place)
-    until(RETURN, device.exists, 0.1)
+    until(RETURN, device.exists)
     return True
 
 

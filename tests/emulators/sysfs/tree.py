@@ -171,7 +171,11 @@ class SysfsTree:
     def under_voltage(self, on: bool = True) -> None:
         """The alarm of the Pi's firmware."""
         with self._event():
-            self._layout.watch.set(self.folder / "class/hwmon/hwmon1/in0_lcrit_alarm", f"{on:d}\n")
+            self.set(self.folder / "class/hwmon/hwmon1/in0_lcrit_alarm", f"{on:d}")
+
+    def set(self, file: Path, text: str) -> None:
+        """An attribute as somebody else has it; no write of ours is heard."""
+        self._layout.watch.set(file, f"{text}\n")
 
     # --- attributes that vanish ---
 
@@ -229,7 +233,7 @@ class SysfsTree:
             case "disable", "1":
                 self._vanish(device)
                 device.cut = True
-                self._layout.watch.set(file, "0\n")  # vhci's hub does not own up to it
+                self.set(file, "0")  # vhci's hub does not own up to it
             case "disable", "0" if device.cut:
                 device.cut = False
                 self._appear(device)
