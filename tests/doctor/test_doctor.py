@@ -163,8 +163,14 @@ def in_vain(system: System) -> None:
 
 
 def helped(system: System) -> None:
+    assert first_bad(system.findings())["cure"].startswith(HAND)
     system.rig.stick.faults.thaw()
     (system.rig.state / "incident").unlink()
+
+
+def revived(system: System) -> None:
+    assert first_bad(system.findings())["cure"].startswith(HAND)
+    back(system)
 
 
 def no_link(system: System) -> None:
@@ -295,6 +301,7 @@ def incident(system: System) -> None:
     begun.save(spool, begun.begin(FAULTS["silent"], 7200, 0))
 
 
+HAND = "pull the stick out, wait ten seconds and put it back"
 PROXY = "http://127.0.0.1:9"  # discard: nobody listens there
 CRON_D, CRONTAB = "/etc/cron.d/homesim", "/var/spool/cron/crontabs/root"
 OLD_LINE = "* * * * * /root/homesim/bin/poll\n"
@@ -336,7 +343,7 @@ BROKEN = [
     Broken("hilink", as_mode("12d1:14db", "02"), back),
     Broken("hilink", as_mode("3566:2001", "e0"), back),
     Broken("no-port", as_mode("3566:2001", "ff"), back),
-    Broken("dead", dead, back),
+    Broken("dead", dead, revived),
     Broken("unknown", strange_off, back),
     Broken("no-link", no_link, link),
     Broken("not-a-port", lambda s: s.configure(modem=f'device = "{s.rig.config}"'), configure()),

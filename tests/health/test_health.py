@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -173,7 +174,9 @@ def test_a_fault_is_survived(clinic: Clinic, case: Case, online: bool) -> None:
     first, *in_vain, last = clinic.alerts()
     assert ["I go on trying" in alert for alert in in_vain] == [True] * case.in_vain
     assert first.startswith(f"{FAULTS[case.kind].what} at ")
+    assert FAULTS[case.kind].todo in first
     assert "All is well again since" in last
+    assert bool(re.search(r"\bI (switched|had|reset|cut)\b", last)) == (bool(case.steps) and not case.hand), last
     assert [step for step in case.steps if step != "radio"] == clinic.steps()
     assert clinic.tree.writes_to("usb1", "1-1", "1-1.1", "1-1.4") == []
     assert clinic.check() == 0

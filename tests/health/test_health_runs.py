@@ -203,22 +203,6 @@ class TestLadder:
 
 class TestOtherDevices:
     @pytest.mark.slow
-    def test_two_that_could_be_it(self, clinic: Clinic, tmp_path: Path) -> None:
-        other = Stick()
-        clinic.tree.plug(other, PtyPort(other, tmp_path / "other"), at="1-1.3")
-        clinic.tree.switch_mode(PLACE, STORAGE)
-        clinic.configure(health="alert_after = 1")
-        clinic.tree.devices[PLACE].port.unplug()
-        seen(clinic, answered_boottime=0, error="no such device")
-        for _ in range(4):
-            assert check(clinic) == 75
-        [entry] = (clinic.state / "new").iterdir()
-        alert = json.loads(entry.read_text())["alert"]
-        assert alert.startswith(FAULTS["several"].what)
-        assert "Set health.usb, or leave only one in." in alert
-        assert clinic.tree.writes == []
-
-    @pytest.mark.slow
     def test_each_modem_heals_only_its_own(self, clinic: Clinic) -> None:
         """Ours is pulled out, the other one loses its port: it must not be taken for ours."""
         other = Stick()
@@ -235,22 +219,6 @@ class TestOtherDevices:
             assert clinic.health("--modem", "home") == 75
         assert clinic.tree.writes_to("1-1.3") == []
         assert clinic.tree.writes_to(PLACE) != []
-
-    @pytest.mark.slow
-    def test_no_usb_at_all(self, clinic: Clinic) -> None:
-        """A modem on a HAT: the radio, and then nothing is left to do."""
-        clinic.config.write_text(clinic.config.read_text().replace(str(clinic.tree.folder), f"{clinic.folder}/none"))
-        seen(clinic)
-        assert clinic.health() == 0
-        seen(clinic, registration="none")
-        clinic.stick.faults.register(Registration.SEARCHING, Cure.RADIO)
-        assert clinic.health() == 75
-        assert clinic.health() == 0
-        silent(clinic)
-        for _ in range(3):
-            assert check(clinic) == 75
-        assert clinic.tree.writes == []
-
 
     @pytest.mark.slow
     @pytest.mark.parametrize("usb", ["", f'usb = "{SERIAL}"'])

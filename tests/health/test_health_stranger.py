@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from clinic import PLACE, STEPS, Clinic
 from emulators.stick.pty_port import PtyPort
-from emulators.stick.stick import Stick
+from emulators.stick.stick import Cure, Registration, Stick
 from emulators.sysfs.tree import HILINK, SERIAL, STORAGE
 from health.test_health import pulled_out
 from health.test_health_runs import change, check, seen, silent
@@ -56,39 +56,76 @@ def whole_ladder(clinic: Clinic) -> None:
         assert clinic.health() == 75
 
 
+def in_its_place(clinic: Clinic, ids: str) -> None:
+    """The socket that ours was in, with something else of its maker in it."""
+    seen(clinic)
+    assert clinic.health() == 0
+    pulled_out(clinic)
+    plug(clinic, PLACE, ids)
+
+
+def elsewhere(clinic: Clinic, *ids: str) -> None:
+    """Where nobody has seen ours at work: a card restored, or a configuration by hand."""
+    pulled_out(clinic)
+    for place, each in zip((UPLINK, "1-1.5"), ids, strict=False):
+        plug(clinic, place, each)
+
+
+def taken_for_ours(clinic: Clinic) -> None:
+    """0.1.0 remembered the uplink whenever it reset it; such a record says nothing of a port."""
+    elsewhere(clinic, HILINK)
+    clinic.state.mkdir(parents=True)
+    (clinic.state / "stick").write_text(json.dumps({"place": UPLINK, "ids": HILINK}))
+
+
+def several_named(clinic: Clinic) -> None:
+    clinic.configure(health=f'alert_after = 1\nusb = "{HILINK}"')
+    elsewhere(clinic, HILINK, HILINK)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("happens", "fault"),
+    [
+        (lambda c: elsewhere(c, HILINK), "unknown"),
+        (lambda c: elsewhere(c, STORAGE), "unknown"),
+        (lambda c: elsewhere(c, HILINK, STORAGE), "several"),
+        (lambda c: in_its_place(c, HILINK), "unknown"),
+        (lambda c: in_its_place(c, "12d1:1001"), "unknown"),
+        (taken_for_ours, "unknown"),
+        (several_named, "several"),
+    ],
+    ids=["a card", "a disk", "two", "a card in its place", "another in its place", "taken for ours", "several named"],
+)
+def test_what_nobody_knows_is_told_once_and_left_alone(
+    clinic: Clinic, happens: Callable[[Clinic], object], fault: str
+) -> None:
+    """Whatever is asked for: each step's turn, a step by hand, and poll."""
+    happens(clinic)
+    before = kept(clinic)
+    whole_ladder(clinic)
+    process = clinic.start_health("--force-reset")
+    assert "there is no step to take here" in process.communicate(timeout=PATIENCE)[1]
+    [alert] = alerts(clinic)
+    assert alert.startswith(FAULTS[fault].what)
+    assert f"{FAULTS[fault].todo}." in alert
+    assert "I am trying" not in alert
+    clinic.poll()
+    assert (process.returncode, clinic.tree.writes, kept(clinic)) == (75, [], before)
+
+
 @pytest.mark.slow
 class TestNeverSeen:
-    """A card restored, or a configuration by hand: nobody has seen the stick at work."""
-
-    @pytest.mark.parametrize("ids", [HILINK, STORAGE, "12d1:1001"])
-    def test_the_only_one_that_is_in_is_left_alone(self, clinic: Clinic, ids: str) -> None:
-        pulled_out(clinic)
-        plug(clinic, UPLINK, ids)
-        whole_ladder(clinic)
-        assert clinic.tree.writes == []
-        assert kept(clinic) == {}
-        [alert] = alerts(clinic)
-        assert alert.startswith(FAULTS["unknown"].what)
-        assert FAULTS["unknown"].todo in alert
-        assert "I am trying" not in alert
-
-    def test_poll_puts_nothing_back_that_nobody_knows(self, clinic: Clinic) -> None:
-        pulled_out(clinic)
-        plug(clinic, UPLINK, HILINK)
+    @pytest.mark.parametrize("place", [UPLINK, PLACE])
+    def test_nothing_is_put_back_that_somebody_has_off(self, clinic: Clinic, place: str) -> None:
+        in_its_place(clinic, HILINK) if place == PLACE else elsewhere(clinic, HILINK)
         gone(clinic)
         for _ in range(3):
             check(clinic)
-        clinic.tree.set(clinic.tree.path(UPLINK) / "authorized", "0")  # by somebody, on purpose
+        clinic.tree.set(clinic.tree.path(place) / "authorized", "0")
         clinic.poll()
         assert check(clinic) == 75
         assert clinic.tree.writes == []
-
-    def test_a_step_asked_for_by_hand_spares_it_too(self, clinic: Clinic) -> None:
-        pulled_out(clinic)
-        plug(clinic, UPLINK, HILINK)
-        process = clinic.start_health("--force-reset")
-        assert "there is no step to take here" in process.communicate(timeout=PATIENCE)[1]
-        assert (process.returncode, clinic.tree.writes) == (75, [])
 
     def test_its_port_is_seen_and_it_is_ours(self, clinic: Clinic) -> None:
         clinic.tree.mode_switch = None
@@ -101,16 +138,6 @@ class TestNeverSeen:
         assert clinic.health() == 0
         assert (kept(clinic)["place"], kept(clinic)["ids"]) == (PLACE, SERIAL)
 
-    def test_two_that_nobody_knows_are_told_once(self, clinic: Clinic) -> None:
-        pulled_out(clinic)
-        plug(clinic, UPLINK, HILINK)
-        plug(clinic, "1-1.5", STORAGE)
-        whole_ladder(clinic)
-        [alert] = alerts(clinic)
-        assert alert.startswith(FAULTS["several"].what)
-        assert clinic.tree.writes == []
-
-
 @pytest.mark.slow
 class TestAPortThatIsNotOnUsb:
     @pytest.mark.parametrize("ids", [HILINK, "12d1:1001"])
@@ -121,6 +148,9 @@ class TestAPortThatIsNotOnUsb:
         with PtyPort(clinic.stick, clinic.folder / "sms"):  # of a UART
             seen(clinic)
             assert clinic.health() == 0
+            clinic.stick.faults.register(Registration.SEARCHING, Cure.RADIO)
+            seen(clinic, registration="none")
+            assert [clinic.health(), clinic.health()] == [75, 0]  # its radio is all there is
             if remembered:
                 (clinic.state / "stick").write_text(json.dumps({"place": UPLINK, "ids": ids}))
             silent(clinic)
@@ -129,76 +159,25 @@ class TestAPortThatIsNotOnUsb:
                 silent(clinic)
                 assert clinic.health() == 75
         assert clinic.tree.writes == []
+        assert "From here there is nothing that I can do." in alerts(clinic)[-1]
 
 
 @pytest.mark.slow
-class TestInItsPlace:
-    """The socket that ours was in, with something else of its maker in it."""
-
-    @pytest.mark.parametrize("ids", [HILINK, "12d1:1001"])
-    def test_another_one_is_left_alone(self, clinic: Clinic, ids: str) -> None:
-        seen(clinic)
-        assert clinic.health() == 0
-        before = kept(clinic)
-        pulled_out(clinic)
-        plug(clinic, PLACE, ids)
-        whole_ladder(clinic)
-        process = clinic.start_health("--force-reset")
-        process.communicate(timeout=PATIENCE)
-        assert process.returncode == 75
-        [alert] = alerts(clinic)
-        assert alert.startswith(FAULTS["unknown"].what)
-        clinic.poll()
-        assert clinic.tree.writes == []
-        assert kept(clinic) == before
-
-    def test_nor_is_it_put_back_when_somebody_has_it_off(self, clinic: Clinic) -> None:
-        seen(clinic)
-        assert clinic.health() == 0
-        pulled_out(clinic)
-        plug(clinic, PLACE, HILINK)
-        clinic.tree.set(clinic.tree.path(PLACE) / "authorized", "0")
-        gone(clinic)
-        clinic.poll()
-        assert check(clinic) == 75
-        assert clinic.tree.writes == []
-
-    def test_what_0_1_0_took_for_ours_is_not(self, clinic: Clinic) -> None:
-        """It remembered the uplink whenever it reset it; such a record says nothing of a port."""
-        pulled_out(clinic)
-        plug(clinic, UPLINK, HILINK)
-        clinic.state.mkdir(parents=True)
-        (clinic.state / "stick").write_text(json.dumps({"place": UPLINK, "ids": HILINK}))
-        whole_ladder(clinic)
-        assert clinic.tree.writes == []
-
-
-class TestNamed:
-    @pytest.mark.slow
-    def test_it_is_reset_and_put_back_after_a_kill(self, clinic: Clinic) -> None:
-        clinic.configure(health=f'usb = "{STORAGE}"')
-        clinic.tree.mode_switch = None
-        clinic.tree.switch_mode(PLACE, STORAGE)
-        gone(clinic)
-        clinic.health()
-        change(clinic, step=3)
-        process = clinic.start_health(start_new_session=True)
-        clinic.tree.on_write = lambda *_: process.kill()
-        process.communicate(timeout=PATIENCE)
-        clinic.tree.on_write = None
-        assert clinic.tree.writes[-1][1] == "0"
-        clinic.tree.devices[PLACE].comes_back_as = SERIAL
-        clinic.poll()
-        assert clinic.tree.writes[-1] == (clinic.tree.writes[0][0], "1")
-
-    def test_several_that_fit_are_none(self, clinic: Clinic) -> None:
-        clinic.configure(health=f'alert_after = 1\nusb = "{HILINK}"')
-        pulled_out(clinic)
-        plug(clinic, UPLINK, HILINK)
-        plug(clinic, "1-1.5", HILINK)
-        whole_ladder(clinic)
-        assert clinic.tree.writes == []
-        assert alerts(clinic)[0].startswith(FAULTS["several"].what)
+def test_one_that_is_named_is_reset_and_put_back_after_a_kill(clinic: Clinic) -> None:
+    clinic.configure(health=f'usb = "{STORAGE}"')
+    clinic.tree.mode_switch = None
+    clinic.tree.switch_mode(PLACE, STORAGE)
+    gone(clinic)
+    clinic.health()
+    change(clinic, step=3)
+    process = clinic.start_health(start_new_session=True)
+    clinic.tree.on_write = lambda *_: process.kill()
+    process.communicate(timeout=PATIENCE)
+    clinic.tree.on_write = None
+    assert clinic.tree.writes[-1][1] == "0"
+    clinic.tree.devices[PLACE].comes_back_as = SERIAL
+    clinic.poll()
+    assert clinic.tree.writes[-1] == (clinic.tree.writes[0][0], "1")
 
 
 @pytest.mark.slow

@@ -12,11 +12,9 @@ import pytest
 
 import pdus
 from clinic import PLACE, STEPS, Clinic
-from doctor.system import System, first_bad
 from emulators.botapi.faults import refusal
 from emulators.stick.pty_port import PtyPort
 from emulators.stick.stick import Cure, Sim, Stick, Trouble
-from health.test_health import pulled_out, put_in
 from health.test_health_runs import check, seen, silent
 from homesim.health import alert
 from homesim.health.faults import FAULTS
@@ -62,106 +60,25 @@ def reset_in_vain(clinic: Clinic) -> None:
 
 
 @pytest.mark.slow
-class TestHand:
-    def test_the_owner_is_told_once_that_a_hand_is_needed(self, clinic: Clinic) -> None:
-        reset_in_vain(clinic)
-        first, second = spooled(clinic)
-        assert HAND not in first
-        assert "I reset it and cut its power. That did not help." in second
-        assert f"ask whoever is near the Raspberry Pi: {HAND}. I go on trying." in second
-        assert "I am trying to bring it back" not in second
-
-    def test_it_is_told_in_the_very_check_that_finds_no_step_left(self, clinic: Clinic) -> None:
-        seen(clinic)
-        clinic.health()
-        silent(clinic)
-        while not clinic.incident().get("rounds"):
-            assert len(spooled(clinic)) <= 1
-            assert check(clinic) == 75
-        assert len(spooled(clinic)) == 2
-
-    def test_nor_is_it_hidden_where_there_is_no_step_at_all(self, clinic: Clinic) -> None:
-        """A port that is not on USB, as a HAT's."""
-        pulled_out(clinic)
-        with PtyPort(clinic.stick, clinic.folder / "sms"):
-            silent(clinic)
-            for _ in range(4):
-                clinic.later(3600)
-                silent(clinic)
-                assert clinic.health() == 75
-            assert len(spooled(clinic)) == 2
-        assert "From here there is nothing that I can do." in spooled(clinic)[1]
-
-    def test_the_line_a_day_says_it_too(self, clinic: Clinic) -> None:
-        reset_in_vain(clinic)
-        clinic.later(DAY)
-        silent(clinic)
-        assert clinic.health() == 75
-        assert spooled(clinic)[2].startswith("It is not over yet.")
-        assert HAND in spooled(clinic)[2]
-
-    def test_resets_that_did_not_help_get_no_credit(self, clinic: Clinic) -> None:
-        reset_in_vain(clinic)
-        clinic.tree.replug(PLACE, at="1-1.3")
-        well(clinic)
-        assert clinic.health() == 0
-        assert re.fullmatch(rf"{FAULTS['silent'].what} [^.]*\. All is well again since [^.]*\.", spooled(clinic)[-1])
-
-    def test_a_step_that_helped_gets_it(self, clinic: Clinic) -> None:
-        seen(clinic)
-        clinic.health()
-        silent(clinic, Cure.POWER)
-        while check(clinic) == 75:
-            pass
-        assert "I reset it and cut its power. All is well again" in spooled(clinic)[-1]
-
-    def test_one_that_fell_off_and_was_put_in_elsewhere(self, clinic: Clinic) -> None:
-        seen(clinic)
-        clinic.health()
-        pulled_out(clinic)
-        seen(clinic, answered_boottime=0, error="no such device")
-        for _ in range(4):
-            assert check(clinic) == 75
-        put_in(clinic)
-        seen(clinic)
-        assert clinic.health() == 0
-        assert "cut its power" not in spooled(clinic)[-1]
-
-
-@pytest.mark.slow
-class TestDoctor:
-    def test_a_device_that_answers_nothing_on_usb(self, python: str) -> None:
-        """Endpoint 0 silent: `authorized` reads 1, and no interface comes back."""
-        with Clinic(python) as clinic:
-            system = System(clinic)
-            clinic.configure()
-            clinic.tree.devices[PLACE].deaf_until = Cure.REPLUG
-            (clinic.tree.path(PLACE) / "authorized").write_text("0")
-            clinic.tree.wait_for(lambda tree: not list(tree.path(PLACE).glob("*:1.0")))
-            (clinic.tree.path(PLACE) / "authorized").write_text("1")
-            assert clinic.tree.writes[-1][1] == "1"
-            found = first_bad(system.findings())
-            assert found["trouble"] == "dead"
-            assert f"12d1:155e at {PLACE} is dead" in found["says"]
-            assert found["cure"].startswith(HAND)
-            assert "modprobe" not in found["cure"]
-
-    def test_a_port_that_no_reset_has_helped(self, python: str) -> None:
-        with Clinic(python) as clinic:
-            system = System(clinic)
-            clinic.configure(health="alert_after = 1")
-            reset_in_vain(clinic)
-            found = first_bad(system.findings())
-            assert (found["trouble"], found["cure"].startswith(HAND)) == ("silent", True)
+def test_the_owner_is_told_once_that_a_hand_is_needed_and_then_a_line_a_day(clinic: Clinic) -> None:
+    reset_in_vain(clinic)
+    first, second = spooled(clinic)
+    assert HAND not in first
+    assert "I reset it and cut its power. That did not help." in second
+    assert f"ask whoever is near the Raspberry Pi: {HAND}. I go on trying." in second
+    assert "I am trying to bring it back" not in second
+    clinic.later(DAY)
+    silent(clinic)
+    assert clinic.health() == 75
+    assert spooled(clinic)[2].startswith("It is not over yet.")
+    assert HAND in spooled(clinic)[2]
 
 
 class TestSim:
-    @pytest.mark.parametrize("fault", ["wrong-pin", "last-tries"])
-    def test_a_pin_that_is_not_to_be_tried_is_not_asked_for(self, clinic: Clinic, fault: str) -> None:
+    def test_the_last_tries_of_a_pin_are_told_and_not_spent(self, clinic: Clinic) -> None:
         clinic.stick = Stick(pin="1234")
-        if fault == "last-tries":  # somebody has spent one
-            says = b"\r\n^CPIN: SIM PIN,2,10,2,10,3\r\n"
-            clinic.stick.faults.on(r"\^CPIN\?", Trouble(answer="OK", before_answer=says))
+        says = b"\r\n^CPIN: SIM PIN,2,10,2,10,3\r\n"  # somebody has spent one
+        clinic.stick.faults.on(r"\^CPIN\?", Trouble(answer="OK", before_answer=says))
         clinic.tree.unplug(PLACE)
         clinic.port = PtyPort(clinic.stick, clinic.folder / "sms")
         clinic.tree.plug(clinic.stick, clinic.port, at=PLACE)
@@ -170,15 +87,9 @@ class TestSim:
         assert clinic.check() == 75
         clinic.poll()
         [alert] = clinic.alerts()
-        assert alert.startswith(FAULTS[fault].what)
-        assert FAULTS[fault].todo in alert
+        assert alert.startswith(FAULTS["last-tries"].what)
+        assert FAULTS["last-tries"].todo in alert
         assert "Set pin" not in alert
-
-    def test_a_pin_that_is_not_there_is_asked_for(self, clinic: Clinic) -> None:
-        clinic.stick.faults.sim(Sim.PIN)
-        clinic.check()
-        clinic.poll()
-        assert FAULTS["pin"].todo in clinic.alerts()[0]
 
     @pytest.mark.parametrize("state", [Sim.ABSENT, Sim.PUK])
     def test_bad_news_of_poll_s_beats_an_answer_before_it(self, clinic: Clinic, state: Sim) -> None:
@@ -250,20 +161,13 @@ def recovered(clinic: Clinic, minutes: float = 5) -> None:
 
 
 class TestComesAndGoes:
-    def test_the_first_end_comes_with_the_first_good_check(self, clinic: Clinic) -> None:
-        ill(clinic)
-        well(clinic)
-        assert clinic.health() == 0
-        assert len(spooled(clinic)) == 2
-        assert clinic.incident() == {}
-
     @pytest.mark.slow
     def test_two_checks_ill_and_one_well_is_one_story(self, clinic: Clinic) -> None:
         seen(clinic)
         assert clinic.health() == 0
-        for _ in range(8):
+        for number in range(8):
             ill(clinic)
-            recovered(clinic)
+            recovered(clinic, 3 * 60 if number > 1 else 5)  # also when it is well for hours in between
         told = spooled(clinic)
         assert len([alert for alert in told if "All is well" in alert]) == 1
         assert len(told) <= 4
@@ -273,16 +177,6 @@ class TestComesAndGoes:
         assert "It came and went 7 times." in last
         assert "All is well again since" in last
         assert clinic.incident() == {}
-        assert len(spooled(clinic)) <= 5
-
-    @pytest.mark.slow
-    def test_a_handful_a_day_however_it_flaps(self, clinic: Clinic) -> None:
-        """Also when it is well for hours in between."""
-        seen(clinic)
-        assert clinic.health() == 0
-        for _ in range(7):
-            ill(clinic)
-            recovered(clinic, 3 * 60)
         assert len(spooled(clinic)) <= 5
 
     def test_it_goes_on_with_its_step(self, clinic: Clinic) -> None:
@@ -299,49 +193,40 @@ class TestComesAndGoes:
         assert clinic.health() == 75
         assert clinic.incident()["step"] > step
 
-    def test_what_0_1_0_kept_is_read(self, clinic: Clinic) -> None:
-        seen(clinic)
-        clinic.health()
-        ill(clinic)
-        path = clinic.state / "incident"
-        new = ("vain", "usb", "well", "earlier", "times")
-        path.write_text(json.dumps({key: v for key, v in json.loads(path.read_text()).items() if key not in new}))
-        well(clinic)
-        assert clinic.health() == 0
-        assert len(spooled(clinic)) == 2
 
-
+@pytest.mark.slow
 class TestRefused:
     """What lies in failed/ stays there until a person looks."""
 
-    def put(self, clinic: Clinic, name: str = "20261122134723-0123456789abcdef") -> None:
-        folder = clinic.state / "failed"
+    def put(self, clinic: Clinic, name: str) -> None:
         pdu = pdus.deliver("message", "SENDER", time=now())
-        file = folder / (name if ".json" in name else f"{name}.json")
-        file.write_text(json.dumps({"pdus": [pdu], "reason": "HTTP 400"}))
+        (clinic.state / "failed" / name).write_text(json.dumps({"pdus": [pdu], "reason": "HTTP 400"}))
 
-    @pytest.mark.slow
     def test_it_is_told_once_and_is_no_reason_for_a_reset(self, clinic: Clinic) -> None:
         assert clinic.check() == 0
-        self.put(clinic)
+        self.put(clinic, "20261122T134723Z-000000-alert.json")  # words of our own
+        assert clinic.check() == 0
+        self.put(clinic, "20261122134723-0123456789abcdef.json")
         for _ in range(3):
             assert clinic.check() == 0  # the next SMS arrives
-        clinic.poll()
-        [alert] = clinic.alerts()
-        assert alert.startswith("1 SMS cannot be forwarded: ")
-        assert clinic.tree.writes == []
-        assert clinic.incident() == {}
         self.put(clinic, "20261122134724-0123456789abcdef.json.damaged-in-new-1")
         for _ in range(2):
             assert clinic.check() == 0
         clinic.poll()
-        assert clinic.alerts()[1].startswith("1 SMS cannot be forwarded: ")
+        assert [alert.partition(":")[0] for alert in clinic.alerts()] == ["1 SMS cannot be forwarded"] * 2
+        assert clinic.tree.writes == []
+        assert clinic.incident() == {}
+        clinic.tree.under_voltage()
+        assert clinic.check() == 75
         for path in (clinic.state / "failed").iterdir():
             path.unlink()
+        clinic.tree.under_voltage(False)
         assert clinic.check() == 0
-        assert len(clinic.alerts()) == 2
+        assert clinic.incident() == {}
+        clinic.poll()
+        assert len(clinic.alerts()) == 4
+        assert "All is well again" in clinic.alerts()[-1]
 
-    @pytest.mark.slow
     def test_what_the_sender_has_told_is_not_told_again(self, clinic: Clinic) -> None:
         assert clinic.check() == 0
         clinic.api.always(lambda request: "cursed" in request.params.get("text", ""), refusal(400, "Bad Request: odd"))
@@ -352,24 +237,6 @@ class TestRefused:
         [alert] = clinic.alerts()
         assert "It is kept in failed/" in alert
         assert len(clinic.entries("failed")) == 1
-
-    def test_words_of_our_own_that_are_refused_are_not_told_of(self, clinic: Clinic) -> None:
-        assert clinic.check() == 0
-        self.put(clinic, "20261122T134723Z-000000-alert")
-        assert clinic.check() == 0
-        assert spooled(clinic) == []
-
-    @pytest.mark.slow
-    def test_a_stick_s_incident_ends_all_the_same(self, clinic: Clinic) -> None:
-        assert clinic.check() == 0
-        self.put(clinic)
-        clinic.tree.under_voltage()
-        assert clinic.check() == 75
-        clinic.tree.under_voltage(False)
-        assert clinic.check() == 0
-        assert clinic.incident() == {}
-        clinic.poll()
-        assert "All is well again" in clinic.alerts()[-1]
 
 
 @pytest.mark.parametrize("hour", range(24))

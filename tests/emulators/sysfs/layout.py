@@ -46,7 +46,6 @@ class SysfsLayout:
         self.watch = FileWatch(self.aside, heard)
         self._bus = folder / "bus/usb"
         self._root = folder / "devices/platform/soc/usb1"
-        self._devnum = 0
         folders = "devices/platform/soc bus/usb/devices bus/usb/drivers class/tty class/hwmon dev/char"
         for name in folders.split():
             (folder / name).mkdir(parents=True)
@@ -69,8 +68,7 @@ class SysfsLayout:
         return self._root / "1-0:1.0" / f"usb1-port{name.split('-')[1]}"
 
     def add_device(self, name: str, ids: str) -> None:
-        """A device under a new devnum, authorized and bound, without interfaces yet."""
-        self._devnum += 1
+        """A device, authorized and bound, without interfaces yet."""
         vendor, product = ids.split(":")
         contents: dict[str, str | Path] = {
             "idVendor": f"{vendor}\n",
@@ -80,7 +78,6 @@ class SysfsLayout:
             "serial": "0123456789ABCDEF\n",
             "authorized": "1\n",
             "busnum": "1\n",
-            "devnum": f"{self._devnum}\n",
             "uevent": "",
             "driver": self._bus / "drivers/usb",
             "subsystem": self._bus,

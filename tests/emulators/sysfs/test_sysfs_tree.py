@@ -5,18 +5,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from subprocess import PIPE, Popen
 
 import pytest
 
 from emulators.stick.pty_port import PtyPort
 from emulators.stick.stick import Cure, Stick
 from emulators.sysfs.layout import treated
-from emulators.sysfs.tree import BYSTANDERS, HILINK, SERIAL, STORAGE, Device, SysfsTree
+from emulators.sysfs.tree import BYSTANDERS, SERIAL, Device, SysfsTree
 
 WHERE = "devices/platform/soc/usb1/1-1"
 
@@ -110,7 +107,6 @@ def test_a_program_finds_the_stick_and_its_neighbours(tree: SysfsTree, device: D
 def test_deauthorized_the_device_stays_and_its_tty_goes(tree: SysfsTree, device: Device, port: PtyPort) -> None:
     holder = os.open(port.path, os.O_RDWR | os.O_NOCTTY)
     tty_number = os.stat(port.path).st_rdev
-    devnum = (tree.path("1-1.2") / "devnum").read_text()
     write(tree, "bus/usb/devices/1-1.2/authorized", "0")
     assert on_bus(tree)["1-1.2"] == device.ids
     assert list(tree.path("1-1.2").glob("1-1.2:*")) == []
@@ -120,33 +116,8 @@ def test_deauthorized_the_device_stays_and_its_tty_goes(tree: SysfsTree, device:
     write(tree, "bus/usb/devices/1-1.2/authorized", "1\n")
     assert device_of(tree, port.path) == "1-1.2"
     assert os.stat(port.path).st_rdev != tty_number, "the old one is still held"
-    assert (tree.path("1-1.2") / "devnum").read_text() == devnum
     assert tree.writes == [(f"{WHERE}/1-1.2/authorized", "0"), (f"{WHERE}/1-1.2/authorized", "1")]
     os.close(holder)
-
-
-def test_unbound_it_has_no_driver(tree: SysfsTree, device: Device, port: PtyPort) -> None:
-    write(tree, "bus/usb/drivers/usb/unbind", "1-1.2")
-    assert not (tree.path("1-1.2") / "driver").is_symlink()
-    assert not port.path.is_symlink()
-    write(tree, "bus/usb/devices/1-1.2/authorized", "0")
-    write(tree, "bus/usb/drivers/usb/bind", "1-1.2")
-    assert (tree.path("1-1.2") / "driver").resolve() == tree.folder / "bus/usb/drivers/usb"
-    assert device.port.tty is None, "bound, but not authorized"
-    write(tree, "bus/usb/devices/1-1.2/authorized", "1")
-    assert device_of(tree, port.path) == "1-1.2"
-
-
-def test_a_port_without_power_has_no_device(tree: SysfsTree, device: Device, port: PtyPort) -> None:
-    disable = tree.hub_port("1-1.2") / "disable"
-    devnum = int((tree.path("1-1.2") / "devnum").read_text())
-    write(tree, disable, "1")
-    assert on_bus(tree) == BYSTANDERS
-    assert not device.on_bus
-    assert not port.path.is_symlink()
-    write(tree, disable, "0")
-    assert device_of(tree, port.path) == "1-1.2"
-    assert int((tree.path("1-1.2") / "devnum").read_text()) > devnum
 
 
 @pytest.mark.parametrize(
@@ -185,82 +156,6 @@ def test_frozen_until_something_as_strong(
     assert stick.faults.frozen == (by < until)
 
 
-def test_a_hub_that_cannot_cut_the_power(tree: SysfsTree, device: Device, stick: Stick) -> None:
-    tree.power_switching = False
-    stick.faults.freeze(Cure.POWER)
-    reset(tree, Cure.POWER)
-    assert device.port.tty is not None
-    assert stick.faults.frozen
-
-
-@pytest.mark.parametrize("by", RESETS)
-def test_a_dead_stick_is_authorized_and_has_no_tty(tree: SysfsTree, device: Device, by: Cure) -> None:
-    device.deaf_until = Cure.POWER
-    reset(tree, by)
-    assert (tree.path("1-1.2") / "authorized").read_text().strip() == "1"
-    assert (device.port.tty is None) == (by < Cure.POWER)
-    assert any(tree.path("1-1.2").glob("1-1.2:*")) == (by >= Cure.POWER)
-
-
-@pytest.mark.parametrize("by", RESETS)
-def test_back_in_storage_mode_until_its_mode_is_switched(tree: SysfsTree, device: Device, by: Cure) -> None:
-    device.comes_back_as = STORAGE
-    reset(tree, by)
-    assert on_bus(tree)["1-1.2"] == STORAGE
-    assert device.port.tty is None
-    assert [i.name for i in tree.path("1-1.2").glob("1-1.2:*")] == ["1-1.2:1.0"]
-    tree.mode_switch = None
-    write(tree, "bus/usb/devices/1-1.2:1.0/uevent", "add")
-    assert on_bus(tree)["1-1.2"] == STORAGE, "no rule, no switch"
-    tree.mode_switch = SERIAL
-    write(tree, "bus/usb/devices/1-1.2:1.0/uevent", "add\n")
-    assert on_bus(tree)["1-1.2"] == SERIAL
-    assert said(device.port).startswith(b"\r\n^BOOT:")
-    reset(tree, by)
-    assert device_of(tree, device.port.path) == "1-1.2", "it came back as storage only once"
-
-
-def test_modes_switch_by_themselves(tree: SysfsTree, stick: Stick, port: PtyPort) -> None:
-    tree.plug(stick, port, ids=STORAGE)
-    assert not port.path.is_symlink()
-    threading.Timer(0.05, tree.switch_mode, ("1-1.2", HILINK)).start()
-    tree.wait_for(lambda tree: tree.devices["1-1.2"].ids == HILINK)
-    assert on_bus(tree)["1-1.2"] == HILINK
-    assert port.tty is None
-    tree.switch_mode("1-1.2")
-    assert device_of(tree, port.path) == "1-1.2"
-
-
-def test_udev_is_late(tree: SysfsTree, device: Device, port: PtyPort) -> None:
-    tree.symlink_late = True
-    reset(tree, Cure.AUTHORIZE)
-    assert device.port.tty is not None
-    assert len(os.listdir(tree.folder / "dev/char")) == 3
-    assert not port.path.is_symlink()
-    tree.settle()
-    assert device_of(tree, port.path) == "1-1.2"
-
-
-def test_numbers_shift(tree: SysfsTree, device: Device, port: PtyPort) -> None:
-    tree.numbers_shift = True
-    before = os.stat(port.path).st_rdev
-    reset(tree, Cure.AUTHORIZE)
-    assert os.stat(port.path).st_rdev != before
-    assert sorted(os.listdir(tree.folder / "class/tty")) == ["ttyUSB1", "ttyUSB2", "ttyUSB3"]
-    assert device_of(tree, port.path) == device.name
-
-
-def test_two_sticks_and_another_port(tree: SysfsTree, device: Device, port: PtyPort, tmp_path: Path) -> None:
-    other = tree.plug(Stick(), tmp_path / "other", at="1-1.3")
-    assert device_of(tree, other.port.path) == "1-1.3"
-    tree.unplug("1-1.2")
-    assert on_bus(tree) == {**BYSTANDERS, "1-1.3": SERIAL}
-    tree.replug("1-1.2", at="1-1.5")
-    assert (device_of(tree, port.path), device.name) == ("1-1.5", "1-1.5")
-    write(tree, "bus/usb/devices/1-1.5/authorized", "0")
-    assert (device.port.tty, other.port.tty is None) == (None, False)
-
-
 def test_what_was_treated(tree: SysfsTree, device: Device) -> None:
     reset(tree, Cure.AUTHORIZE)
     reset(tree, Cure.POWER)
@@ -279,20 +174,6 @@ def test_the_hook_comes_before_the_effect(tree: SysfsTree, device: Device) -> No
     tree.on_write = lambda where, text: seen.append((where, text, device.port.tty is None, len(tree.writes)))
     reset(tree, Cure.AUTHORIZE)
     assert seen == [(f"{WHERE}/1-1.2/authorized", "0", False, 1), (f"{WHERE}/1-1.2/authorized", "1", True, 2)]
-
-
-def test_a_writer_killed_by_the_hook_goes_no_further(tree: SysfsTree, device: Device, port: PtyPort) -> None:
-    file = tree.path(device.name) / "authorized"
-    program = 'read go; printf 0 >"$1"; read never; printf 1 >"$1"'
-    with Popen(["sh", "-c", program, "-", file], stdin=PIPE, bufsize=0) as writer:
-        tree.on_write = lambda *_: writer.kill()
-        assert writer.stdin is not None
-        writer.stdin.write(b"\n")
-        tree.wait_for(lambda _: device.port.tty is None)
-        assert writer.wait() == -signal.SIGKILL
-    assert tree.writes == [(f"{WHERE}/1-1.2/authorized", "0")]
-    assert file.read_text() == "0"
-    assert not port.path.is_symlink()
 
 
 def test_a_hook_that_fails_fails_the_test(tmp_path: Path) -> None:
@@ -328,12 +209,3 @@ def test_attributes_that_vanish(tree: SysfsTree, device: Device) -> None:
                 (tree.path("1-1.2") / "authorized").write_text("0")
             assert {text for _, text in tree.writes} <= {"0"}
     assert file.exists()
-
-
-def test_under_voltage(tree: SysfsTree) -> None:
-    sensors = {(f / "name").read_text(): f / "in0_lcrit_alarm" for f in (tree.folder / "class/hwmon").iterdir()}
-    alarm = sensors["rpi_volt\n"]
-    assert alarm.read_text() == "0\n"
-    tree.under_voltage()
-    assert alarm.read_text() == "1\n"
-    assert tree.writes == []

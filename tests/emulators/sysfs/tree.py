@@ -72,8 +72,6 @@ class SysfsTree:
         """Called with what was written where, before it has its effect; no lock is held."""
         self.mode_switch: str | None = SERIAL
         """What an interface's `add` event makes of a stick in storage mode, as udev's rule does; None: nothing."""
-        self.power_switching = True
-        """Whether a port's `disable` cuts the power; if not, the stick is only enumerated again."""
         self.symlink_late = False
         """Whether a port's path, udev's symlink, waits for `settle` when its tty comes back."""
         self.numbers_shift = False
@@ -237,7 +235,7 @@ class SysfsTree:
             case "disable", "0" if device.cut:
                 device.cut = False
                 self._appear(device)
-                self._come_back(device, Cure.POWER if self.power_switching else Cure.AUTHORIZE)
+                self._come_back(device, Cure.POWER)
             case "uevent", "add" if device.ids == STORAGE and self.mode_switch and ":" in file.parent.name:
                 self.switch_mode(device.name, self.mode_switch)
 
