@@ -322,14 +322,13 @@ BROKEN = [
     Broken("old-service", lambda s: s.process(900, "gammu-smsd", s.port), lambda s: s.end(900), quick=True),
     Broken("old-service", lambda s: s.process(900, "smsd"), lambda s: s.end(900)),
     Broken("old-service", text("/etc/rc3.d/S01smstools", ""), remove("/etc/rc3.d/S01smstools")),
-    Broken("old-script", text("/gammu.sh", "curl ...\n"), quick=True),
-    Broken("old-script", text("/reset.sh", "usbreset\n")),
+    Broken("old-file", text("/gammu.sh", "curl ...\n"), quick=True),
+    Broken("old-file", text("/reset.sh", "usbreset\n")),
     Broken("old-entry", text(CRONTAB, "*/5 * * * * /reset.sh\n"), text(CRONTAB, "")),
-    Broken("old-rule", text("/etc/udev/999-gsm.rules", 'ATTRS{idVendor}=="12d1", SYMLINK+="gsm"\n')),
-    Broken("old-rule", text("/etc/udev/rules.d/999-gsm.rules", 'ATTRS{idVendor}=="12d1", SYMLINK+="gsm"\n')),
+    Broken("old-file", text("/etc/udev/999-gsm.rules", 'ATTRS{idVendor}=="12d1", SYMLINK+="gsm"\n')),
+    Broken("old-file", text("/etc/udev/rules.d/999-gsm.rules", 'ATTRS{idVendor}=="12d1", SYMLINK+="gsm"\n')),
     Broken("no-switch", remove("/etc/usb_modeswitch.d/12d1:1f01"), install),
-    Broken("shadowed-switch", text("/etc/usb_modeswitch.d/12d1:1f01~", "HuaweiNewMode=1\n"), quick=True),
-    Broken("shadowed-switch", text("/etc/usb_modeswitch.d/12d1:157d.dist", "HuaweiAltMode=1\n")),
+    Broken("other-switch", text("/etc/usb_modeswitch.d/12d1:1f01~", "HuaweiNewMode=1\n"), quick=True),
     Broken("other-switch", text("/etc/usb_modeswitch.d/12d1:1f01", "HuaweiNewMode=1\n")),
     Broken("switching-off", text("/etc/usb_modeswitch.conf", "# all\nDisableSwitching=1\n")),
     Broken("no-rule", remove(RULE)),
@@ -475,6 +474,32 @@ def test_each_trouble_there_is_has_been_made_and_cured() -> None:
     assert {broken.trouble for broken in BROKEN} | elsewhere == set(FAULTS)
 
 
+def another_cron(system: System) -> None:
+    system.packages(*(name for name in PACKAGES if name != "cron"))
+    with (system.root / "var/lib/dpkg/status").open("a") as status:
+        status.write("\nPackage: bcron\nStatus: hold ok installed\nProvides: anacron, cron-daemon\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "unseen"),
+    [
+        (text("/etc/usb_modeswitch.d/12d1:1f01.dpkg-dist", "HuaweiNewMode=1\n"), []),
+        (text("/etc/usb_modeswitch.d/12d1:1f01:uMa=other", "HuaweiNewMode=1\n"), []),  # another maker's
+        (another_cron, []),
+        (text("/etc/os-release", "ID=debian\n"), ["release"]),  # a newer one
+        (System.unplug, ["stick"]),  # a port that is not on USB
+    ],
+    ids=["dpkg's", "another maker's", "another cron", "testing", "no USB"],
+)
+def test_what_is_no_fault(system: System, change: Change, unseen: list[str]) -> None:
+    change(system)
+    findings = system.findings()
+    assert [finding for finding in findings if finding["ok"] is False] == []
+    assert [finding["station"] for finding in findings if finding["ok"] is None] == unseen
+    assert system.rig.poll().returncode == 0  # port and lock are free again
+
+
 # What needs more than a line.
 
 
@@ -483,13 +508,6 @@ def test_nothing_is_asked_of_a_port_that_another_program_has(system: System) -> 
     holder(system)
     assert first_bad(system.findings())["trouble"] == "held"
     assert system.rig.stick.commands == []
-
-
-@pytest.mark.slow
-def test_what_usb_modeswitch_does_not_read_is_no_fault(system: System) -> None:
-    system.write("/etc/usb_modeswitch.d/12d1:1f01.dpkg-dist", "HuaweiNewMode=1\n")
-    system.write("/etc/usb_modeswitch.d/12d1:1f01:uMa=other", "HuaweiNewMode=1\n")  # another maker's
-    assert all(finding["ok"] for finding in system.findings())
 
 
 def test_a_socks_proxy_wants_its_package(system: System) -> None:
@@ -542,12 +560,6 @@ def test_a_run_at_work_that_hears_nothing(system: System) -> None:
     (system.rig.run_folder / "home.json").write_text(json.dumps(status | {"updated_boottime": boottime()}))
     found = first_bad(system.findings())
     assert (found["trouble"], "60 minutes" in found["says"]) == ("silent", True)
-
-
-@pytest.mark.slow
-def test_the_lock_and_the_port_are_free_again(system: System) -> None:
-    system.doctor()
-    assert system.rig.poll().returncode == 0
 
 
 @pytest.mark.slow
@@ -619,13 +631,6 @@ def test_not_as_root_it_says_what_it_could_not_see(system: System) -> None:
     assert (shown.returncode, "sudo homesim-doctor" in shown.stdout) == (0, True)
 
 
-def test_a_port_that_is_not_on_usb_is_no_fault(system: System) -> None:
-    system.unplug()
-    findings = system.findings()
-    assert [finding for finding in findings if finding["ok"] is False] == []
-    assert [finding["ok"] for finding in findings if finding["station"] in ("stick", "answer")] == [None, True]
-
-
 def test_no_name_of_a_process_is_obeyed_by_a_terminal(system: System) -> None:
     """Anybody can give his own any (prctl(2), PR_SET_NAME); root's terminal showed it as it was."""
     system.process(700, "\033]0;x\a\033[2J\u202e", system.port)
@@ -679,21 +684,6 @@ def test_a_reset_asked_for_by_hand_is_a_cure(python: str, fault: Callable[[Clini
         assert "`sudo homesim-health --force-reset`" in found["cure"]
         assert clinic.health("--force-reset") == 0
         assert trouble not in [finding["trouble"] for finding in system.findings()]
-
-
-@pytest.mark.slow
-def test_another_cron_will_do(system: System) -> None:
-    system.packages(*(name for name in PACKAGES if name != "cron"))
-    with (system.root / "var/lib/dpkg/status").open("a") as status:
-        status.write("\nPackage: bcron\nStatus: hold ok installed\nProvides: anacron, cron-daemon\n")
-    assert [finding for finding in system.findings() if not finding["ok"]] == []
-
-
-@pytest.mark.slow
-def test_a_newer_release_is_no_fault(system: System) -> None:
-    system.write("/etc/os-release", 'PRETTY_NAME="Debian GNU/Linux forky/sid"\nID=debian\n')
-    shown = system.doctor()
-    assert (shown.returncode, shown.stdout.splitlines()[0][:9]) == (0, "? release")
 
 
 def test_a_terminal_without_these_letters_is_no_trouble(system: System) -> None:

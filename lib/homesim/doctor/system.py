@@ -76,7 +76,7 @@ def _kernel_log(host: Host) -> str:
 
 def old_how_to(host: Host) -> Iterator[Finding]:
     """gammu-smsd with its scripts, which homesim replaces; smstools, which takes SMS away just the same."""
-    found = [*_services(host), *_scripts(host), *_rules(host)]
+    found = [*_services(host), *_files(host), *_entries(host)]
     yield from found or [good("old how-to", "nothing is left of it")]
 
 
@@ -91,22 +91,19 @@ def _services(host: Host) -> Iterator[Finding]:
             yield bad("old-service", program=program, does="starts with the Pi", service=service)
 
 
-def _scripts(host: Host) -> Iterator[Finding]:
-    for script in _SCRIPTS:
-        if host.path(script).exists():
-            yield bad("old-script", file=script)
+def _files(host: Host) -> Iterator[Finding]:
+    rules = [f"{folder}/{name}" for folder in ("/etc/udev", "/etc/udev/rules.d") for name in host.names(folder)]
+    left = [script for script in _SCRIPTS if host.path(script).exists()]
+    left += [rule for rule in rules if "/999-" in rule and "12d1" in host.read(rule)]
+    yield from (bad("old-file", file=file) for file in left)
+
+
+def _entries(host: Host) -> Iterator[Finding]:
     for table, text in cron.tables(host).items():
         for script in _SCRIPTS:
             if re.search(rf"^[^#\n]*(?<![\w/.]){script}\b", text, re.MULTILINE):
                 edit = "sudo crontab -e" if table == cron.ROOT_S else f"sudo nano {table}"
                 yield bad("old-entry", file=table, script=script, edit=edit)
-
-
-def _rules(host: Host) -> Iterator[Finding]:
-    for folder in ("/etc/udev", "/etc/udev/rules.d"):
-        for name in host.names(folder):
-            if name.startswith("999-") and "12d1" in host.read(f"{folder}/{name}"):
-                yield bad("old-rule", file=f"{folder}/{name}")
 
 
 def disk(host: Host, folder: Path) -> Iterator[Finding]:

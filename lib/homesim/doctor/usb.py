@@ -18,7 +18,6 @@ SWITCHES = "/etc/usb_modeswitch.d"
 SWITCH_CONFIG = "/etc/usb_modeswitch.conf"
 RULES = "/etc/udev/rules.d"
 RULE = f"{RULES}/78-homesim.rules"
-BEHIND = 60  # the number of 60-serial.rules, which finds the number of a port's interface
 
 
 def mode_switch(host: Host) -> Iterator[Finding]:
@@ -27,12 +26,10 @@ def mode_switch(host: Host) -> Iterator[Finding]:
         yield bad("switching-off", file=SWITCH_CONFIG)
     names = host.names(SWITCHES)
     for ids in SWITCHED:
-        file = f"{SWITCHES}/{ids}"
-        above = [name for name in names if re.match(rf"{ids}[^:#]", name) and ".dpkg-" not in name]
-        if ids not in names:
-            yield bad("no-switch", file=file)
-        elif above:
-            yield bad("shadowed-switch", file=f"{SWITCHES}/{above[-1]}")
+        read = [name for name in names if re.match(rf"{ids}(?![:#])", name) and ".dpkg-" not in name]
+        file = f"{SWITCHES}/{read[-1] if read else ids}"
+        if ids not in read:
+            yield bad("no-switch", file=f"{SWITCHES}/{ids}")
         elif not re.search(r"^HuaweiAltMode=1", host.read(file), re.MULTILINE):
             yield bad("other-switch", file=file)
         else:
@@ -41,7 +38,7 @@ def mode_switch(host: Host) -> Iterator[Finding]:
 
 def rule(host: Host) -> Iterator[Finding]:
     """udev(7): names that end in .rules, in rules.d; ours must come behind 60-serial.rules."""
-    if RULE.rpartition("/")[2] in host.names(RULES):
+    if host.path(RULE).exists():
         yield good("udev rule", RULE)
         return
     for folder in (RULES, "/etc/udev"):
