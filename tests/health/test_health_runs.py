@@ -147,13 +147,6 @@ class TestOptions:
         assert ("AT+CFUN=1" in [command.text for command in clinic.stick.commands]) == (step == "radio")
         assert clinic.texts() == []
 
-    def test_a_forced_reset_without_a_stick(self, clinic: Clinic) -> None:
-        clinic.tree.unplug(PLACE)
-        process = clinic.start_health("--force-reset")
-        assert process.communicate(timeout=PATIENCE)[1].startswith("homesim-health: ")
-        assert process.returncode == 75
-        assert clinic.tree.writes == []
-
 
 def change(clinic: Clinic, **fields: object) -> None:
     path = clinic.state / "incident"

@@ -14,7 +14,7 @@ from emulators.stick.pty_port import PtyPort
 from emulators.stick.stick import Cure, Registration, Stick
 from emulators.sysfs.tree import HILINK, SERIAL, STORAGE
 from health.test_health import pulled_out
-from health.test_health_runs import change, check, seen, silent
+from health.test_health_runs import check, seen, silent
 from homesim.health.faults import FAULTS
 from patience import PATIENCE
 
@@ -160,24 +160,6 @@ class TestAPortThatIsNotOnUsb:
                 assert clinic.health() == 75
         assert clinic.tree.writes == []
         assert "From here there is nothing that I can do." in alerts(clinic)[-1]
-
-
-@pytest.mark.slow
-def test_one_that_is_named_is_reset_and_put_back_after_a_kill(clinic: Clinic) -> None:
-    clinic.configure(health=f'usb = "{STORAGE}"')
-    clinic.tree.mode_switch = None
-    clinic.tree.switch_mode(PLACE, STORAGE)
-    gone(clinic)
-    clinic.health()
-    change(clinic, step=3)
-    process = clinic.start_health(start_new_session=True)
-    clinic.tree.on_write = lambda *_: process.kill()
-    process.communicate(timeout=PATIENCE)
-    clinic.tree.on_write = None
-    assert clinic.tree.writes[-1][1] == "0"
-    clinic.tree.devices[PLACE].comes_back_as = SERIAL
-    clinic.poll()
-    assert clinic.tree.writes[-1] == (clinic.tree.writes[0][0], "1")
 
 
 @pytest.mark.slow

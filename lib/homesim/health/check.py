@@ -149,8 +149,7 @@ class Check:
         fault = next((fault for fault in faults if fault.reset), faults[0])
         known = self._incident(fault)
         known = self._keep(replace(known, checks=known.checks + 1), faults)
-        can = fault.reset or fault.key == "poll"
-        if known.rests or not can or not self._take_turn() or not fault.reset:
+        if known.rests or not fault.reset or not self._take_turn():
             return False
         well = self._climb(fault, known, faults)
         status.touch(self._settings.paths.run, self._modem.name, well=well)

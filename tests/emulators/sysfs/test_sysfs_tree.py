@@ -13,7 +13,7 @@ import pytest
 from emulators.stick.pty_port import PtyPort
 from emulators.stick.stick import Cure, Stick
 from emulators.sysfs.layout import treated
-from emulators.sysfs.tree import BYSTANDERS, SERIAL, Device, SysfsTree
+from emulators.sysfs.tree import BYSTANDERS, SERIAL, STORAGE, Device, SysfsTree
 
 WHERE = "devices/platform/soc/usb1/1-1"
 
@@ -154,6 +154,15 @@ def test_frozen_until_something_as_strong(
     tree.replug("1-1.2") if by is Cure.REPLUG else reset(tree, by)
     assert device.port.tty is not None
     assert stick.faults.frozen == (by < until)
+
+
+def test_no_rule_no_mode_switch(tree: SysfsTree, device: Device) -> None:
+    device.comes_back_as = STORAGE
+    reset(tree, Cure.AUTHORIZE)
+    for rule, ids in ((None, STORAGE), (SERIAL, SERIAL)):
+        tree.mode_switch = rule
+        write(tree, "bus/usb/devices/1-1.2:1.0/uevent", "add")
+        assert on_bus(tree)["1-1.2"] == ids
 
 
 def test_what_was_treated(tree: SysfsTree, device: Device) -> None:
