@@ -13,20 +13,10 @@ from emulators.botapi.text import ApiError, bad_request, clean
 
 BURST, REFILL = 5, 1.0  # messages at once, then per second and chat; real numbers are not public
 
-Trouble = Literal["not started", "blocked", "deactivated", "kicked", "not a member", "deleted", "no rights"]
-Refusals = Mapping[str, tuple[int, str]]
-# What the Bot API server knows by itself (check_chat_access) ...
-ACCESS: Refusals = {
-    "deactivated": (403, "Forbidden: user is deactivated"),
-    "kicked": (403, "Forbidden: bot was kicked from the {type} chat"),
-    "not a member": (403, "Forbidden: bot is not a member of the {type} chat"),
-    "deleted": (403, "Forbidden: the group chat was deleted"),
-}
-# ... and what comes back from Telegram when it has tried
-DELIVERY: Refusals = {
-    "not started": (403, "Forbidden: bot can't initiate conversation with a user"),
-    "blocked": (403, "Forbidden: bot was blocked by the user"),
-    "no rights": (400, "Bad Request: not enough rights to send text messages to the chat"),
+# What comes back from Telegram when it has tried
+REFUSALS = {
+    "not started": "Forbidden: bot can't initiate conversation with a user",
+    "blocked": "Forbidden: bot was blocked by the user",
 }
 
 # https://core.telegram.org/bots/api#acceptedgifttypes
@@ -40,10 +30,9 @@ class Chat:
     id: int
     type: Literal["private", "group", "supergroup"] = "private"
     title: str = "Anna"
-    trouble: Trouble | None = None
+    trouble: Literal["not started", "blocked"] | None = None
     migrated_to: int | None = None
     topics: frozenset[int] | None = None
-    closed_topics: frozenset[int] = frozenset()
 
     def json(self) -> dict[str, Any]:
         name = "first_name" if self.type == "private" else "title"
@@ -60,17 +49,10 @@ class Chat:
         if self.migrated_to is not None:
             text = "Bad Request: group chat was upgraded to a supergroup chat"
             raise ApiError(400, text, migrate_to_chat_id=self.migrated_to)
-        self._refuse(ACCESS)
 
-    def check_delivery(self, topic_id: int | None) -> None:
-        self._refuse(DELIVERY)
-        if topic_id in self.closed_topics:
-            raise bad_request("TOPIC_CLOSED")  # from memory, not seen in the sources
-
-    def _refuse(self, refusals: Refusals) -> None:
-        if self.trouble and self.trouble in refusals:
-            code, text = refusals[self.trouble]
-            raise ApiError(code, text.format(type=self.type))
+    def check_delivery(self) -> None:
+        if self.trouble:
+            raise ApiError(403, REFUSALS[self.trouble])
 
     def find_topic(self, value: str) -> int | None:
         """check_message_topic: 1 is the General topic, and never a valid id."""
@@ -114,10 +96,7 @@ class Buckets:
 
 # The chat in a terminal
 
-STYLES = {
-    "bold": "1", "italic": "3", "underline": "4", "strikethrough": "9", "spoiler": "7",
-    "code": "36", "pre": "36", "blockquote": "2", "expandable_blockquote": "2",
-}  # SGR codes  # fmt: skip
+STYLES = {"bold": "1", "italic": "3", "code": "36"}  # SGR codes
 
 
 def show(sent: Sent, ansi: bool | None = None) -> str:
@@ -145,7 +124,7 @@ def _styled(sent: Sent) -> str:
     out, active, offset = "", "", 0
     for char in sent.text:
         inside = [e for e in sent.entities if e["offset"] <= offset < e["offset"] + e["length"]]
-        codes = ";".join(STYLES[e["type"]] for e in inside if e["type"] in STYLES)
+        codes = ";".join(STYLES[e["type"]] for e in inside)
         if char == "\n":
             codes = ""
         if codes != active:

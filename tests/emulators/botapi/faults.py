@@ -10,13 +10,12 @@ the chat all the same: that, and not the status, is what a sender can not know.
     reset()                  connection reset                                   no
     lost_answer()            connection closed (reset=True: reset), no answer   yes
     slow(seconds)            the answer, late                                   yes
-    drip(pause, size)        the answer, a few bytes at a time                  yes
     endless(pause)           a header without end, an octet at a time           yes
     truncated()              half a body, then the connection closes            yes
     too_many(retry_after)    429 with parameters and Retry-After                no
     refusal(code, text)      any 4xx or 5xx with the Bot API's JSON             no
     gateway(code)            502, 504, ... with nginx' HTML                     no, or delivers=True
-    redirect(to)             302 to a page that says 200 OK                     no
+    redirect()               302 to a page that says 200 OK                     no
     portal()                 200 with a captive portal's HTML                   no
     nested()                 200 with very many brackets                       no
     not_ok()                 200 with {"ok": false}                             no
@@ -59,13 +58,7 @@ def reset() -> Fault:
 
 
 def lost_answer(reset: bool = False) -> Fault:
-    def play(wire: Wire, _answer: bytes) -> None:
-        if reset:
-            wire.reset()
-        else:
-            wire.close()
-
-    return Fault("lost answer", True, play)
+    return Fault("lost answer", True, lambda wire, _answer: wire.reset() if reset else wire.close())
 
 
 def slow(seconds: float) -> Fault:
@@ -74,15 +67,6 @@ def slow(seconds: float) -> Fault:
         wire.write(answer)
 
     return Fault("slow answer", True, play)
-
-
-def drip(pause: float = 0.01, size: int = 16) -> Fault:
-    def play(wire: Wire, answer: bytes) -> None:
-        for start in range(0, len(answer), size):
-            wire.write(answer[start : start + size])
-            wire.wait(pause)
-
-    return Fault("dripping answer", True, play)
 
 
 def endless(pause: float = 0.02) -> Fault:
@@ -136,8 +120,8 @@ def gateway(code: int = 502, delivers: bool = False) -> Fault:
     return _canned(title, http_answer(code, page.encode(), HTML_TYPE), delivers)
 
 
-def redirect(to: str = LOGIN_PATH) -> Fault:
-    return _canned("302 redirect", http_answer(302, b"", headers={"Location": to}))
+def redirect() -> Fault:
+    return _canned("302 redirect", http_answer(302, b"", headers={"Location": LOGIN_PATH}))
 
 
 def portal() -> Fault:

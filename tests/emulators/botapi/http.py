@@ -30,12 +30,10 @@ HTML_TYPE = "text/html"
 class Request:
     """A request as it arrived.
 
-    `time` is time.monotonic(), `verb` GET or POST, `method` the last part of the path. `broken`
-    is the bare status with which HTTP itself refuses the request, before it has parameters.
+    `method` is the last part of the path. `broken` is the bare status with which HTTP itself refuses the request,
+    before it has parameters.
     """
 
-    time: float
-    verb: str
     path: str
     method: str
     params: dict[str, str]
@@ -44,7 +42,7 @@ class Request:
     broken: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.verb} {self.method} {self.params}"
+        return f"{self.method} {self.params}"
 
 
 def http_answer(status: int, body: bytes, kind: str = JSON_TYPE, headers: Mapping[str, str] | None = None) -> bytes:
@@ -64,7 +62,7 @@ def bare_answer(status: int) -> bytes:
     return http_answer(status, b"", headers={"Connection": "close"})
 
 
-def json_answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> bytes:
+def json_answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> bytes:
     """The Bot API's JSON: no blanks, ASCII only."""
     return http_answer(status, json.dumps(body, separators=(",", ":")).encode(), headers=headers)
 
@@ -211,23 +209,13 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = handle_any  # noqa: N815  # http.server's names
 
     def _request(self, body: bytes) -> Request:
-        path, _, query = self.path.partition("?")
         params, broken = {}, None
         try:
-            params = read_parameters(query, self.headers.get("Content-Type", ""), body)
+            params = read_parameters(self.headers.get("Content-Type", ""), body)
         except BrokenRequest as e:
             broken = e.status
-        path = unquote(path)
-        return Request(
-            time=time.monotonic(),
-            verb=self.command,
-            path=path,
-            method=path.rpartition("/")[2],
-            params=params,
-            headers=dict(self.headers.items()),
-            body=body,
-            broken=broken,
-        )
+        path = unquote(self.path.partition("?")[0])
+        return Request(path, path.rpartition("/")[2], params, dict(self.headers.items()), body, broken)
 
     def send_error(self, code: int, *_words: str | None) -> None:
         """What is not HTTP gets a bare status; verbs but GET and POST get 501 (HttpReader.cpp)."""

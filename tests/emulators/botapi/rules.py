@@ -15,28 +15,17 @@ import json
 import re
 import urllib.parse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from emulators.botapi.text import MERGED, QUOTES, VERBATIM, Entity, Malformed, bad_request, clean, format_text, is_utf8
+from emulators.botapi.text import MERGED, VERBATIM, Entity, Malformed, bad_request, clean, format_text, is_utf8
 
 MAX_PARAMETERS = 1 << 20  # bytes, HttpReader.h MAX_TOTAL_PARAMETERS_LENGTH
 MAX_RAW_TEXT = 1 << 15  # bytes, get_formatted_text
 MAX_TEXT = 4096  # code points, option message_text_length_max
 MAX_ENTITIES = 100  # undocumented; the first 100 in the order of the text stay (assumed)
 MAX_COPY_TEXT = 256  # code points (the unit is assumed)
-
-EXTRAS: Mapping[str, tuple[tuple[str, type], ...]] = {  # further required fields of a type
-    "text_link": (("url", str),),
-    "text_mention": (("user", dict),),
-    "custom_emoji": (("custom_emoji_id", str),),
-    "date_time": (("unix_time", int),),
-}
-KNOWN = {*MERGED, *QUOTES, *VERBATIM, *EXTRAS}
-DETECTED = {  # Telegram finds these itself and drops them from a request
-    "mention", "hashtag", "cashtag", "bot_command", "url", "email", "phone_number",
-    "bank_card_number",
-}  # fmt: skip
+NAMES = {int: "a Number", str: "of type String", dict: "of type Object"}
 
 
 class BrokenRequest(Exception):
@@ -48,18 +37,8 @@ class BrokenRequest(Exception):
 
 
 @dataclass(frozen=True)
-class Draft:
-    """sendMessage's content as the bot sent it; entities in UTF-16 units."""
-
-    text: str
-    entities: tuple[Entity, ...]
-    reply_markup: dict[str, Any] | None
-    link_preview_options: dict[str, Any] | None
-
-
-@dataclass(frozen=True)
 class Content:
-    """sendMessage's content as the chat shows it, in the API's JSON."""
+    """sendMessage's content in the API's JSON, as the bot sent it or as the chat shows it; offsets in UTF-16 units."""
 
     text: str
     entities: list[dict[str, Any]]
@@ -70,58 +49,33 @@ class Content:
 # HTTP to parameters
 
 
-def read_parameters(query: str, content_type: str, body: bytes) -> dict[str, str]:
-    """All parameters of a request as strings; the query string's come first, first one wins.
+def read_parameters(content_type: str, body: bytes) -> dict[str, str]:
+    """All parameters of a request as strings.
 
-    Bodies of other types than JSON and form are not read; multipart is not supported here.
+    Bodies of other types than JSON and form are not read; multipart and query strings are not supported here.
     Raise BrokenRequest.
     """
-    if len(query) + len(body) > MAX_PARAMETERS:
+    if len(body) > MAX_PARAMETERS:
         raise BrokenRequest(413)
     text = body.decode("utf-8", "surrogateescape")  # bad bytes fail later, as bad UTF-8
-    pairs = _form_pairs(query)
     if "application/x-www-form-urlencoded" in content_type.lower():
-        pairs += _form_pairs(text)
-    elif "application/json" in content_type.lower() and text:
-        try:
-            pairs += _json_pairs(text)
-        except ValueError:
-            # So users of the server say. TDLib's HttpReader.cpp of 2026-07 rather logs the error and
-            # goes on with the fields that stand before it: a client must not send this at all.
-            raise BrokenRequest(400) from None
-    return dict(reversed(pairs))
-
-
-def _form_pairs(text: str) -> list[tuple[str, str]]:
-    return urllib.parse.parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
-
-
-def _json_pairs(text: str) -> list[tuple[str, str]]:
-    """The fields of a JSON object; a value that is no string stays its JSON text, even null."""
-    decoder = json.JSONDecoder(strict=False, parse_constant=_no_constant)
-    decoder.decode(text)  # ValueError unless the whole is JSON
-    pairs: list[tuple[str, str]] = []
-    at = _skip(text, 0, "{")
-    while text[at] != "}":
-        key, at = decoder.raw_decode(text, at)
-        start = _skip(text, at, ":")
-        value, at = decoder.raw_decode(text, start)
-        pairs.append((key, value if isinstance(value, str) else text[start:at]))
-        at = _skip(text, at, ",")
-    return pairs
+        return dict(urllib.parse.parse_qsl(text, keep_blank_values=True, errors="surrogateescape"))
+    if "application/json" not in content_type.lower() or not text:
+        return {}
+    try:
+        fields = json.loads(text, strict=False, parse_constant=_no_constant)
+        if not isinstance(fields, dict):
+            raise ValueError("JSON object expected")
+    except ValueError:
+        # So users of the server say. TDLib's HttpReader.cpp of 2026-07 rather logs the error and
+        # goes on with the fields that stand before it: a client must not send this at all.
+        raise BrokenRequest(400) from None
+    # A value that is no string stays its JSON text, even null.
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
 
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
-
-
-def _skip(text: str, at: int, mark: str) -> int:
-    """The place after blanks, one optional mark and more blanks."""
-    match = re.compile(rf"\s*{re.escape(mark)}?\s*").match(text, at)
-    assert match
-    if mark == "{" and not match.group().strip():
-        raise ValueError("JSON object expected")
-    return match.end()
 
 
 def is_true(value: str) -> bool:
@@ -138,23 +92,22 @@ def to_integer(value: str) -> int:
 # Stage two: before the chat is looked at
 
 
-def read_message(params: Mapping[str, str]) -> Draft:
+def read_message(params: Mapping[str, str]) -> Content:
     """sendMessage's content, Client::get_input_message_text and get_reply_markup."""
-    preview = _read_link_preview(params)
+    assert not {"parse_mode", "disable_web_page_preview"} & set(params), "not simulated"
+    preview = _read_link_preview(params.get("link_preview_options", ""))
     text = params.get("text", "")
     if not text:
         raise bad_request("Message text is empty")
     if len(text.encode("utf-8", "surrogatepass")) > MAX_RAW_TEXT:
         raise bad_request("Text is too long")
-    assert not params.get("parse_mode"), "not simulated"
     entities = _read_entities(params.get("entities", ""))
-    return Draft(text, tuple(entities), _read_markup(params.get("reply_markup", "")), preview)
+    return Content(text, entities, _read_markup(params.get("reply_markup", "")), preview)
 
 
-def _read_link_preview(params: Mapping[str, str]) -> dict[str, Any] | None:
-    if not (value := params.get("link_preview_options", "")):
-        legacy = is_true(params.get("disable_web_page_preview", ""))
-        return {"is_disabled": True} if legacy else None
+def _read_link_preview(value: str) -> dict[str, Any] | None:
+    if not value:
+        return None
     options = _json_object(value, "link preview options", "link preview options")
     for name in ("is_disabled", "prefer_small_media", "prefer_large_media", "show_above_text"):
         if not isinstance(options.get(name, False), bool):
@@ -172,46 +125,35 @@ def _json_object(value: str, thing: str, short: str) -> dict[str, Any]:
     return decoded
 
 
-def _read_entities(value: str) -> list[Entity]:
+def _read_entities(value: str) -> list[dict[str, Any]]:
     try:
         decoded = json.loads(value)
     except ValueError:
         return []  # get_input_entities ignores broken JSON, and says nothing
-    if not isinstance(decoded, list):
-        return []
     try:
-        return [e for item in decoded if (e := _read_entity(item)).type not in DETECTED]
+        return [_read_entity(item) for item in decoded] if isinstance(decoded, list) else []
     except Malformed as e:
         raise bad_request(f"Can't parse MessageEntity: {e}") from None
 
 
-def _read_entity(item: Any) -> Entity:
-    """Client::get_text_entity. Raise Malformed."""
+def _read_entity(item: Any) -> dict[str, Any]:
+    """Client::get_text_entity for those types that homesim uses. Raise Malformed."""
     if not isinstance(item, dict):
         raise Malformed("expected an Object")
     offset, length = (_required(item, name, int) for name in ("offset", "length"))
     kind = _required(item, "type", str)
-    if kind not in KNOWN | DETECTED:
-        raise Malformed("Unsupported type specified" if kind else "Type is not specified")
-    extra = {name: _required(item, name, wanted) for name, wanted in EXTRAS.get(kind, ())}
-    if kind == "pre" and item.get("language"):
-        extra["language"] = _required(item, "language", str)
-    return Entity(offset, length, kind, extra)
+    if kind not in (*MERGED, VERBATIM):
+        raise Malformed("Unsupported type specified")
+    return asdict(Entity(offset, length, kind))
 
 
 def _required(item: Mapping[str, Any], name: str, wanted: type) -> Any:
-    """JsonObject::get_required_*_field; numbers and their strings stand for each other."""
+    """JsonObject::get_required_*_field; that numbers and their strings stand for each other is left out."""
     if name not in item:
         raise Malformed(f'Can\'t find field "{name}"')
     value = item[name]
-    if wanted is not dict and isinstance(value, (int, str)) and not isinstance(value, bool):
-        try:
-            return wanted(value)
-        except ValueError:
-            raise Malformed(f'Field "{name}" must be a valid Number') from None
     if not isinstance(value, wanted) or isinstance(value, bool):
-        names = {int: "a Number", str: "of type String", dict: "of type Object"}
-        raise Malformed(f'Field "{name}" must be {names[wanted]}')
+        raise Malformed(f'Field "{name}" must be {NAMES[wanted]}')
     return value
 
 
@@ -236,14 +178,10 @@ def _read_markup(value: str) -> dict[str, Any] | None:
 
 
 def _check_button(button: Any) -> None:
-    """Client::get_inline_keyboard_button for the types url, callback_data and copy_text."""
+    """Client::get_inline_keyboard_button for the type copy_text."""
     if not isinstance(button, dict):
         raise Malformed("InlineKeyboardButton must be an Object")
     _required(button, "text", str)
-    for name in ("url", "callback_data"):
-        if name in button:
-            _required(button, name, str)
-            return
     if "copy_text" not in button:
         raise Malformed("Text buttons are unallowed in the inline keyboard")
     _required(_required(button, "copy_text", dict), "text", str)
@@ -252,20 +190,17 @@ def _check_button(button: Any) -> None:
 # Stage three: after the chat was found
 
 
-def finish_message(draft: Draft) -> Content:
+def finish_message(draft: Content) -> Content:
     """Check and clean a draft as TDLib does: reply markup, fix_formatted_text, length."""
     buttons = [b for row in (draft.reply_markup or {}).get("inline_keyboard", []) for b in row]
     for button in buttons:
-        if not is_utf8(str(button["text"])):
+        if not is_utf8(button["text"]):
             raise bad_request("Inline keyboard button text must be encoded in UTF-8")
-        if not clean(str(button["text"])):
+        if not clean(button["text"]):
             raise bad_request("Inline keyboard button text must be non-empty")
-    text, entities = format_text(draft.text, draft.entities)
+    text, entities = format_text(draft.text, (Entity(**entity) for entity in draft.entities))
     if len(text) > MAX_TEXT:
         raise bad_request("Message is too long")
-    for button in buttons:
-        copied = str(button["copy_text"]["text"]) if "copy_text" in button else " "
-        if not 1 <= len(copied) <= MAX_COPY_TEXT:
-            raise bad_request("BUTTON_COPY_TEXT_INVALID")
-    json_entities = [entity.json() for entity in entities[:MAX_ENTITIES]]
-    return Content(text, json_entities, draft.reply_markup, draft.link_preview_options)
+    if any(not 1 <= len(button["copy_text"]["text"]) <= MAX_COPY_TEXT for button in buttons):
+        raise bad_request("BUTTON_COPY_TEXT_INVALID")
+    return replace(draft, text=text, entities=[asdict(entity) for entity in entities[:MAX_ENTITIES]])

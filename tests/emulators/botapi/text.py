@@ -7,12 +7,10 @@ here between `_to_code_points` and `_to_utf16` in code points.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, replace
 
-MERGED = ("bold", "italic", "underline", "strikethrough", "spoiler")
-QUOTES = ("blockquote", "expandable_blockquote")
-VERBATIM = ("code", "pre", "date_time")  # nothing else inside: is_pre_entity
+MERGED = ("bold", "italic")
+VERBATIM = "code"  # nothing else inside: is_pre_entity
 TO_SPACE = {c: " " for c in range(32) if chr(c) not in "\n\r"}
 DROPPED = {0x0D, *range(0x2028, 0x202F), 0x030A, 0x0333, 0x033F}
 BLANK = re.compile("[ \n\u00a0\u1680\u180e\u2000-\u200f\u202f\u205f\u2800\u3000\ufeff\ufffc\U000e0000-\U000e007f]*")
@@ -50,14 +48,10 @@ class Entity:
     offset: int
     length: int
     type: str
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def end(self) -> int:
         return self.offset + self.length
-
-    def json(self) -> dict[str, Any]:
-        return {"offset": self.offset, "length": self.length, "type": self.type, **self.extra}
 
 
 # Plain text with entities
@@ -90,7 +84,7 @@ def format_text(text: str, entities: Iterable[Entity]) -> tuple[str, list[Entity
 
 
 def _move(span: Entity, start: int, end: int) -> Entity:
-    return Entity(start, end - start, span.type, span.extra)
+    return replace(span, offset=start, length=end - start)
 
 
 def _to_code_points(text: str, entities: Iterable[Entity]) -> Iterator[Entity]:
@@ -110,57 +104,32 @@ def _to_code_points(text: str, entities: Iterable[Entity]) -> Iterator[Entity]:
 
 
 def _check_offsets(entity: Entity, index: Mapping[int, int], text: str, units: int) -> None:
-    beginning = f"Entity beginning at UTF-16 offset {entity.offset}"
-    if entity.offset > units:
-        where = f"after the end of the text at UTF-16 offset {entity.offset}"
-        raise bad_request(f"Entity begins {where}")
-    if entity.offset not in index:
-        place = len(text[: index[entity.offset + 1]].encode())
-        where = f"in a middle of a UTF-16 symbol at byte offset {place}"
-        raise bad_request(f"Entity begins {where}")
-    if entity.end > units:
-        where = f"after the end of the text at UTF-16 offset {entity.end}"
-        raise bad_request(f"{beginning} ends {where}")
-    if entity.end not in index:
-        place = len(text[: index[entity.end + 1]].encode())
-        where = f"in a middle of a UTF-16 symbol at byte offset {place}"
-        raise bad_request(f"{beginning} ends {where}")
+    for verb, at in (("begins", entity.offset), ("ends", entity.end)):
+        what = "Entity" if verb == "begins" else f"Entity beginning at UTF-16 offset {entity.offset}"
+        if at > units:
+            raise bad_request(f"{what} {verb} after the end of the text at UTF-16 offset {at}")
+        if at not in index:
+            place = len(text[: index[at + 1]].encode())
+            raise bad_request(f"{what} {verb} in a middle of a UTF-16 symbol at byte offset {place}")
 
 
 def _arrange(entities: Iterable[Entity]) -> list[Entity]:
     """Settle overlaps, fix_entities: what a person sees is the same, the pieces may differ.
 
-    Of two quotes or of two solid entities (code, links, ...) that touch the same character the
-    later goes. Solid ones that cross a quote's edge go. Styles (bold, ...) of one type are
-    merged, and cut out of code. TDLib also cuts them at the edges of other solid entities.
+    Of two pieces of code that touch the same character the later goes. Styles of one type are merged, and cut out of
+    code.
     """
     ordered = sorted(entities, key=_order)
-    quotes = _disjoint(e for e in ordered if e.type in QUOTES)
-    solid = _disjoint(e for e in ordered if e.type not in {*QUOTES, *MERGED})
-    solid = [e for e in solid if not any(_cross(e, q) for q in quotes)]
-    verbatim = [e for e in solid if e.type in VERBATIM]
-    styles: list[Entity] = []
-    for kind in MERGED:
-        for style in _merge(e for e in ordered if e.type == kind):
-            styles += _cut(style, verbatim)
-    return sorted(quotes + solid + styles, key=_order)
+    verbatim: list[Entity] = []
+    for entity in ordered:
+        if entity.type == VERBATIM and (not verbatim or entity.offset >= verbatim[-1].end):
+            verbatim.append(entity)
+    merged = [style for kind in MERGED for style in _merge(e for e in ordered if e.type == kind)]
+    return sorted([*verbatim, *(piece for style in merged for piece in _cut(style, verbatim))], key=_order)
 
 
 def _order(entity: Entity) -> tuple[int, int]:
     return entity.offset, -entity.length
-
-
-def _disjoint(ordered: Iterable[Entity]) -> list[Entity]:
-    kept: list[Entity] = []
-    for entity in ordered:
-        if not kept or entity.offset >= kept[-1].end:
-            kept.append(entity)
-    return kept
-
-
-def _cross(entity: Entity, quote: Entity) -> bool:
-    apart = entity.end <= quote.offset or quote.end <= entity.offset
-    return not apart and not (quote.offset <= entity.offset and entity.end <= quote.end)
 
 
 def _merge(ordered: Iterable[Entity]) -> list[Entity]:
@@ -188,7 +157,7 @@ def _to_utf16(text: str, spans: Iterable[Entity], shift: int) -> Iterator[Entity
     for span in spans:
         start, end = span.offset - shift, span.end - shift
         offset = utf16(text[:start])
-        yield Entity(offset, utf16(text[start:end]), span.type, span.extra)
+        yield replace(span, offset=offset, length=utf16(text[start:end]))
 
 
 def utf16(text: str) -> int:
