@@ -20,7 +20,8 @@ import pytest
 import pdus
 from emulators.botapi import faults as api_faults
 from emulators.botapi.server import Chat
-from emulators.stick.stick import PtyPort, Sim, Stick, Trouble
+from emulators.stick.pty_port import PtyPort
+from emulators.stick.stick import Sim, Stick, Trouble
 from homesim import __version__
 from homesim.process import ModemLock
 from homesim.program import describe
@@ -180,7 +181,7 @@ class TestTelegram:
 
 class TestLingering:
     def test_without_notices_and_counts_it_is_found_all_the_same(self, rig: Rig) -> None:
-        rig.stick.faults.no_notices()
+        rig.stick.faults.silent_arrivals = True
         rig.stick.faults.miscount(-1)
         with rig.lingering():
             rig.stick.deliver(pdus.deliver("unannounced", time=now()))

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from emulators.stick.stick import PtyPort, Stick, Trouble
+from emulators.stick.pty_port import PtyPort
+from emulators.stick.stick import Stick, Trouble
 from homesim.errors import TryAgain
 from homesim.stick.at import Wire
 from patience import PATIENCE

@@ -12,7 +12,8 @@ import pytest
 
 import pdus
 from emulators.botapi.server import Chat
-from emulators.stick.stick import PtyPort, Stick, Trouble
+from emulators.stick.pty_port import PtyPort
+from emulators.stick.stick import Stick, Trouble
 from patience import PATIENCE
 from rig import ROOT, Rig, now
 

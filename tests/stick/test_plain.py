@@ -101,7 +101,7 @@ class TestLeftAtAPrompt:
     @pytest.mark.parametrize("answer", [b"ERROR", b"OK", b"COMMAND NOT SUPPORT"])
     @pytest.mark.parametrize("echo", [True, False])
     def test_a_stick_that_dislikes_esc_gets_by(self, rig: Rig, answer: bytes, echo: bool) -> None:
-        rig.stick.faults.dislike_escape(answer)
+        rig.stick.faults.escape_answer = answer
         rig.stick.faults.on("^AT$", Trouble(echo=echo))
         rig.stick.store("SM", None, pdus.deliver(CODE, "BANK", time=now()))
         run = rig.poll()

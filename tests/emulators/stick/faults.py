@@ -7,13 +7,11 @@ has its share in what happens. Lasting states (SIM, registration, ...) are set b
 
 from __future__ import annotations
 
-import itertools
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, IntEnum
-from types import MappingProxyType
 
 
 class Sim(Enum):
@@ -23,7 +21,6 @@ class Sim(Enum):
     PIN = ("SIM PIN", 11, 311)
     PUK = ("SIM PUK", 12, 316)
     ABSENT = (None, 10, 310)
-    FAILURE = (None, 13, 313)
     BUSY = (None, 14, 314)
 
     def __init__(self, cpin: str | None, cme: int, cms: int) -> None:
@@ -69,12 +66,8 @@ class Trouble:
     """The final result instead of the true one ("ERROR", "+CMS ERROR: 500", "OK" that lies)."""
     silent: bool = False
     """The stick freezes with this command, before its echo, as with `Faults.freeze`."""
-    until: Cure = Cure.AUTHORIZE
-    """What ends that freeze."""
     carried_out: bool = False
     """The command takes effect although `answer` or `silent` hides it."""
-    delay: float = 0.0
-    """Seconds before the answer, on top of the stick's latency."""
     echo: bool = True
     before_echo: bytes = b""
     before_answer: bytes = b""
@@ -95,9 +88,7 @@ class Trouble:
         return Trouble(
             answer=self.answer if self.answer is not None else other.answer,
             silent=self.silent or other.silent,
-            until=max(self.until, other.until),
             carried_out=self.carried_out or other.carried_out,
-            delay=self.delay + other.delay,
             echo=self.echo and other.echo,
             before_echo=self.before_echo + other.before_echo,
             before_answer=self.before_answer + other.before_answer,
@@ -145,11 +136,6 @@ class _Rule:
     times: int | None
 
 
-_WELL: Mapping[str, object] = MappingProxyType(
-    {"frozen": False, "sim_state": None, "registration": Registration.HOME, "miscounted": 0}
-)
-
-
 class Faults:
     """The faults of one stick. All methods may be called from any thread.
 
@@ -166,22 +152,20 @@ class Faults:
     A fault with an `until` ends when the test says so, or by that cure.
     """
 
-    def __init__(self, lock: threading.Condition, changed: Callable[[], None], noise: Callable[[bytes], None]) -> None:
-        """`changed` is called after each new state, `noise` says a line if the stick may."""
+    frozen = False
+    sim_state: Sim | None = None
+    registration = Registration.HOME
+    miscounted = 0
+    silent_arrivals = False
+    """To be set: what arrives is stored without a +CMTI, whatever AT+CNMI asked for."""
+    escape_answer = b""
+    """To be set: the answer to an ESC where there is nothing to escape from. It is assumed that some have one."""
+
+    def __init__(self, lock: threading.Condition, changed: Callable[[], None]) -> None:
+        """`changed` is called after each new state."""
         self._lock = lock
         self._changed = changed
-        self._say_noise = noise
-        self._noise_ends = threading.Event()
         self._rules: list[_Rule] = []
-        self._healthy()
-
-    def _healthy(self) -> None:
-        self.frozen = False
-        self.sim_state: Sim | None = None
-        self.registration = Registration.HOME
-        self.miscounted = 0
-        self.silent_arrivals = False
-        self.escape_answer = b""
         self._until: dict[str, Cure] = {}
 
     def cure(self, by: Cure) -> None:
@@ -189,15 +173,16 @@ class Faults:
         with self._lock:
             for fault, until in self._until.items():
                 if by >= until:
-                    setattr(self, fault, _WELL[fault])
+                    setattr(self, fault, getattr(Faults, fault))
             self._changed()
 
     def clear(self) -> None:
-        """All is well again: no rules, no noise, thawed, SIM in, registered."""
-        self.quiet()
+        """All is well again: no rules, thawed, SIM in, registered."""
         with self._lock:
             self._rules.clear()
-            self._healthy()
+            self._until.clear()
+            for fault in ("frozen", "sim_state", "registration", "miscounted", "silent_arrivals", "escape_answer"):
+                setattr(self, fault, getattr(Faults, fault))
             self._changed()
 
     def on(self, command: str, trouble: Trouble, *, times: int | None = None) -> None:
@@ -216,57 +201,26 @@ class Faults:
 
     def freeze(self, until: Cure = Cure.AUTHORIZE) -> None:
         """From now on nothing is answered and what is sent is lost; the radio side lives on."""
-        with self._lock:
-            self.frozen = True
-            self._until["frozen"] = until
+        self._begin("frozen", True, until)
 
     def thaw(self) -> None:
         """End a freeze, whether from `freeze` or from `Trouble.silent`."""
-        with self._lock:
-            self.frozen = False
+        self.frozen = False
 
     def sim(self, state: Sim | None, until: Cure = Cure.NEVER) -> None:
-        """Pull the SIM out (ABSENT), or make it BUSY or a FAILURE; None: the SIM as it is."""
-        with self._lock:
-            self.sim_state = state
-            self._until["sim_state"] = until
-            self._changed()
+        """Pull the SIM out (ABSENT), or make it BUSY; None: the SIM as it is."""
+        self._begin("sim_state", state, until)
 
     def register(self, state: Registration, until: Cure = Cure.NEVER) -> None:
         """Change the registration; without one SMS wait in the network."""
-        with self._lock:
-            self.registration = state
-            self._until["registration"] = until
-            self._changed()
+        self._begin("registration", state, until)
 
     def miscount(self, by: int, until: Cure = Cure.NEVER) -> None:
         """Let +CPMS report `by` messages more (or fewer) than there are."""
+        self._begin("miscounted", by, until)
+
+    def _begin(self, fault: str, value: object, until: Cure) -> None:
         with self._lock:
-            self.miscounted = by
-            self._until["miscounted"] = until
-
-    def no_notices(self, off: bool = True) -> None:
-        """Store what arrives without a +CMTI, whatever AT+CNMI asked for."""
-        with self._lock:
-            self.silent_arrivals = off
-
-    def dislike_escape(self, answer: bytes = b"ERROR") -> None:
-        """Answer to an ESC where there is nothing to escape from. It is assumed that some do."""
-        with self._lock:
-            self.escape_answer = answer
-
-    def noise(self, *lines: bytes, every: float) -> None:
-        """Say an unsolicited line every so many seconds, in turn, until AT^CURC=0 or `quiet`."""
-        self.quiet()
-        ends = self._noise_ends = threading.Event()
-        threading.Thread(target=self._make_noise, args=(ends, lines, every), daemon=True).start()
-
-    def quiet(self) -> None:
-        """End the noise."""
-        self._noise_ends.set()
-
-    def _make_noise(self, ends: threading.Event, lines: tuple[bytes, ...], every: float) -> None:
-        for line in itertools.cycle(lines):
-            if ends.wait(every):
-                return
-            self._say_noise(line)
+            setattr(self, fault, value)
+            self._until[fault] = until
+            self._changed()

@@ -12,8 +12,8 @@ from types import MappingProxyType
 
 
 def _sizes(sm: int, me: int) -> Mapping[str, int]:
-    """The slots of SIM and stick; the size of SR (status reports) is assumed everywhere."""
-    return MappingProxyType({"SM": sm, "ME": me, "SR": 20})
+    """The slots of SIM and stick."""
+    return MappingProxyType({"SM": sm, "ME": me})
 
 
 @dataclass(frozen=True)
@@ -22,24 +22,13 @@ class Profile:
 
     model: str
     revision: str = "11.126.85.00.00"
-    manufacturer: str = "huawei"
     sizes: Mapping[str, int] = field(default_factory=lambda: _sizes(50, 20))
-    listed: tuple[str, ...] = ("ME", "MT", "SM", "SR")
-    """The memories in the answer to AT+CPMS=?, of which only those with a size can be selected."""
     receive_memory: str = "ME"
     """The third memory of AT+CPMS, where SMS from the air go, after power-on."""
-    first_slot: int = 0
     cpms_needs_three: bool = False
-    list_header: str = "+CMGL: {index},{stat},,{length}"
-    notifies: bool = True
-    """Whether AT+CNMI=2,1 really brings +CMTI."""
-    knows_curc: bool = True
-    knows_portsel: bool = True
     unknown_command: str = "ERROR"
     tells_tries: str = ""
     """The command that says how many tries the SIM has left, ^CPIN or +CPINR. None of the logs has either."""
-    locked_refuses: frozenset[str] = frozenset()
-    """Commands that are refused for want of the PIN beyond those that need the SIM."""
 
 
 # The firmware is from a log, what AT+CPMS=? lists too; sizes and receive memory are assumed.
@@ -52,12 +41,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         "E8372": replace(_E3372, model="E8372"),
         # Brovi insists on three parameters; the rest is assumed to be like an E3372.
         "E3372-325": replace(_E3372, model="E3372-325", cpms_needs_three=True),
-        "E1752": Profile(
-            "E1752",
-            sizes=_sizes(50, 23),
-            receive_memory="SM",
-            locked_refuses=frozenset({"+CSCS"}),
-        ),
+        "E1752": Profile("E1752", sizes=_sizes(50, 23), receive_memory="SM"),
         "E173": Profile("E173", unknown_command="COMMAND NOT SUPPORT"),  # sizes: like an E303
         "E303": Profile("E303"),
         "E3131": Profile("E3131", sizes=_sizes(30, 20), tells_tries="^CPIN"),

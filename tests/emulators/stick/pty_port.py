@@ -18,32 +18,15 @@ import threading
 import tty
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol
 
+from emulators.stick.stick import Stick
 from patience import go_first
-
-
-class Modem(Protocol):
-    """What a port needs of a stick."""
-
-    def attach(self, sink: Callable[[bytes], None]) -> None:
-        """Send output to `sink` from now on."""
-
-    def detach(self) -> None:
-        """Forget the sink and a half-received command."""
-
-    def feed(self, data: bytes) -> None:
-        """Take bytes from the host; returns when their commands are answered."""
-
-    def restart(self) -> None:
-        """Power was gone and is back."""
 
 
 class PtyPort:
     """A pty whose slave is reachable under `path`, a symlink, while the stick is plugged in."""
 
-    def __init__(self, stick: Modem, path: Path) -> None:
+    def __init__(self, stick: Stick, path: Path) -> None:
         self._stick = stick
         self.path = path
         self._wire: _Wire | None = None
@@ -53,9 +36,7 @@ class PtyPort:
         self.link()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.unplug()
 
     def unplug(self) -> None:

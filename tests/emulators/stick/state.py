@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from emulators.stick.calls import Call
@@ -12,32 +11,23 @@ from emulators.stick.faults import Faults, Registration, Sim
 from emulators.stick.profiles import Profile
 from emulators.stick.store import Store
 
-
-@dataclass(frozen=True)
-class Setting:
-    """A command that only stores what it is set to: the answer to =? and the value at power-on."""
-
-    test: str
-    default: str
-
-
-SETTINGS: Mapping[str, Setting] = MappingProxyType(
+SETTINGS: Mapping[str, str] = MappingProxyType(
     {
-        "+CMGF": Setting("(0-1)", "0"),
-        "+CMEE": Setting("(0-2)", "0"),
-        "+CSCS": Setting('("IRA","UCS2","GSM")', '"IRA"'),
-        "+CNMI": Setting("(0-2),(0-3),(0,2),(0-2),(0,1)", "0,0,0,0,0"),
-        "+CREG": Setting("(0-2)", "0"),
-        "+CGREG": Setting("(0-2)", "0"),
-        "+CEREG": Setting("(0-2)", "0"),
-        "+CFUN": Setting("(0-1,4),(0-1)", "1"),
-        "+CLIP": Setting("(0-1)", "0"),
-        "+CRC": Setting("(0-1)", "0"),
-        "+CCWA": Setting("(0-1)", "0"),
-        "+CUSD": Setting("(0-2)", "0"),
-        "^CURC": Setting("(0-1)", "1"),
+        "+CMGF": "0",
+        "+CMEE": "0",
+        "+CSCS": '"IRA"',
+        "+CNMI": "0,0,0,0,0",
+        "+CREG": "0",
+        "+CGREG": "0",
+        "+CEREG": "0",
+        "+CFUN": "1",
+        "+CLIP": "0",
+        "+CRC": "0",
+        "+CUSD": "0",
+        "^CURC": "1",
     }
 )
+"""Commands that only store what they are set to, and that at power-on."""
 
 
 class State:
@@ -46,7 +36,7 @@ class State:
     def __init__(self, profile: Profile, pin: str | None, faults: Faults) -> None:
         self.profile = profile
         self.faults = faults
-        self.store = Store(profile.sizes, profile.first_slot)
+        self.store = Store(profile.sizes)
         self.pin_tries_left = 3
         self._pin = pin
         self.call: Call | None = None
@@ -54,18 +44,13 @@ class State:
         self.power_on()
 
     def power_on(self) -> None:
-        self.reset_settings()
+        self.echo = True
+        self.settings = dict(SETTINGS)
         self.memories = [self.profile.receive_memory] * 3
         """<mem1> read and delete, <mem2> write and send, <mem3> receive (27.005 section 3.1)."""
         self.unlocked = self._pin is None
         self.restart_due = False
         self.radio_cycled = False
-
-    def reset_settings(self) -> None:
-        """ATZ and AT&F, V.250 section 6.1."""
-        self.echo = True
-        self.settings = {name: setting.default for name, setting in SETTINGS.items()}
-        self.operator_format = 0
 
     @property
     def receive_memory(self) -> str:

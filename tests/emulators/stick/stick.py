@@ -21,29 +21,14 @@ from emulators.stick.at_line import clean
 from emulators.stick.calls import ENDS, Call
 from emulators.stick.commands import Answer, Commands, framed
 from emulators.stick.faults import Cure, Faults, Registration, Sim, Trouble, headed, instead, torn
-from emulators.stick.profiles import PROFILES, Profile
-from emulators.stick.pty_port import PtyPort
+from emulators.stick.profiles import PROFILES
 from emulators.stick.state import State
 from emulators.stick.store import UNREAD, Slot
 from patience import PATIENCE
 
 __all__ = [
-    "ENDS",
-    "PROFILES",
-    "Command",
-    "Cure",
-    "Faults",
-    "Profile",
-    "PtyPort",
-    "Registration",
-    "Sim",
-    "Stick",
-    "Trouble",
-    "framed",
-    "headed",
-    "instead",
-    "torn",
-]
+    "ENDS", "PROFILES", "Cure", "Registration", "Sim", "Stick", "Trouble", "framed", "headed", "instead", "torn",
+]  # fmt: skip
 
 Sink = Callable[[bytes], None]
 
@@ -72,7 +57,7 @@ class Stick:
         """Called with "received" (before the command takes effect), "done" (after, but before
         the answer) or "answered" (it is written), and the command line; no lock is held."""
         self._changed = threading.Condition(threading.RLock())
-        self.faults = Faults(self._changed, self._network_changed, self._say_noise)
+        self.faults = Faults(self._changed, self._network_changed)
         self._state = State(self.profile, pin, self.faults)
         self._interpreter = Commands(self._state)
         self._told_registration = self._state.registration
@@ -253,11 +238,11 @@ class Stick:
         self._tell("received", text)
         trouble = self.faults.meet(text)
         if trouble.silent:
-            self.faults.freeze(trouble.until)
+            self.faults.freeze()
         self._write_echo(line, trouble, sink)
         answer = self._execute(text, trouble)
         self._tell("done", text)
-        self._pause(self.latency + trouble.delay, sink)
+        self._pause(self.latency, sink)
         written = self._write(answer.rendered(trouble), sink)
         self._after_answer()
         if written:
@@ -340,10 +325,5 @@ class Stick:
             self.say(f"+CMT: ,{slot.length}\r\n{slot.pdu}".encode())
             return
         index = self.store(state.receive_memory, None, slot.pdu)
-        if state.asks_for("1") and self.profile.notifies and not self.faults.silent_arrivals:
+        if state.asks_for("1") and not self.faults.silent_arrivals:
             self.say(f'+CMTI: "{state.receive_memory}",{index}'.encode())
-
-    def _say_noise(self, line: bytes) -> None:
-        with self._changed:
-            if self._state.settings["^CURC"] != "0":
-                self.say(line)

@@ -30,25 +30,25 @@ class Slot:
 class Store:
     """Memories with numbered slots. A freed slot is the next one used, as on real sticks."""
 
-    def __init__(self, sizes: Mapping[str, int], first: int) -> None:
+    def __init__(self, sizes: Mapping[str, int]) -> None:
         self._slots: dict[str, dict[int, Slot]] = {memory: {} for memory in sizes}
-        self._indices = {memory: range(first, first + size) for memory, size in sizes.items()}
+        self._sizes = sizes
 
     def indices(self, memory: str) -> range:
         """All slot numbers of a memory, used or not."""
-        return self._indices[memory]
+        return range(self._sizes[memory])
 
     def free(self, memory: str) -> int | None:
         """The lowest free slot; None when the memory is full."""
         slots = self._slots[memory]
-        return next((index for index in self._indices[memory] if index not in slots), None)
+        return next((index for index in self.indices(memory) if index not in slots), None)
 
     def used(self, memory: str) -> int:
         return len(self._slots[memory])
 
     def put(self, memory: str, index: int, slot: Slot) -> None:
         """Fill a slot; what was in it is gone. Raise ValueError if there is no such slot."""
-        if index not in self._indices[memory]:
+        if index not in self.indices(memory):
             raise ValueError(f"{memory} has no slot {index}")
         self._slots[memory][index] = slot
 
