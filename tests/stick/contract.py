@@ -23,7 +23,10 @@ class Device(Protocol):
     """A stick that somebody holds in their hands, as its driver finds it."""
 
     memories: tuple[str, ...]
-    news: list[News]  # what the driver has passed on
+
+    @property
+    def news(self) -> list[News]:
+        """What the driver has passed on."""
 
     def connect(self, pin: str | None = None) -> Driver:
         """A driver on it, that was not opened yet. At most one at a time."""
