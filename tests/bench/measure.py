@@ -8,26 +8,20 @@ Stick.deliver is called and is accepted when the stand-in puts it into the chat.
 from __future__ import annotations
 
 import contextlib
-import os
+import itertools
 import random
 import re
-import select
 import tempfile
-import threading
 import time
-import tty
-import urllib.parse
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from statistics import median
 
 import pdus
-from bench.systems import MINUTE, Family, Place, System
+from bench.systems import MINUTE, Family, Place, System, each
 from emulators.botapi.server import BotApi
 from emulators.stick.pty_port import PtyPort
 from emulators.stick.stick import Stick
@@ -57,7 +51,11 @@ class Extent:
     backlog: int
     warm_up: float = 3.0  # seconds that a daemon gets after its first look at the memories
     grace: float = 3.0  # seconds in which a repeat may still come
-    smoke: bool = False  # too little to judge any speed
+
+
+FULL = Extent(MINUTE, messages=25, minutes=1.0, idle=MINUTE, first=20, drain=SIM, backlog=300)
+QUICK = Extent(6, messages=6, minutes=0.3, idle=2, first=2, drain=6, backlog=60, warm_up=1, grace=1)
+"""A smoke test: too little to judge any speed."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +150,7 @@ def measure(system: System, extent: Extent) -> Result:
         before = time.process_time(), time.monotonic()
         arrivals = _arrivals(here, family, extent)
         own = (time.process_time() - before[0]) / (time.monotonic() - before[1])
-    slow = extent.smoke and system.every is None
+    slow = extent is QUICK and system.every is None
     first = measure_first(system, extent.first)
     return Result(system, idle, arrivals, first, None if slow else _drain(system, extent.drain), own)
 
@@ -186,31 +184,12 @@ def _first(system: System, moment: float) -> Arrivals:
 
 
 def measure_calls(system: System, extent: Extent) -> Arrivals:
-    """The same arrivals again, from a tick of cron's on, while calls come in."""
+    """The same arrivals again, from a tick of cron's on, while calls come in, each of another number."""
     with lab() as here, system.running(here.place) as family:
         time.sleep(max(0.0, family.started + extent.period - time.monotonic()))
-        with _calling(here.stick, extent.period / CALLS):
+        numbers = itertools.count(1)
+        with each(extent.period / CALLS, time.monotonic(), lambda: here.stick.call(f"+4930{100000 + next(numbers)}")):
             return _arrivals(here, family, extent)
-
-
-@contextlib.contextmanager
-def _calling(stick: Stick, every: float) -> Iterator[None]:
-    """A call each so many seconds, each of another number; it rings for half a minute if nobody rejects it."""
-    over = threading.Event()
-
-    def calling() -> None:
-        number = 0
-        while not over.wait(every):
-            number += 1
-            stick.call(f"+4930{100000 + number}")
-
-    thread = threading.Thread(target=calling, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def _idle(family: Family, begin: float, seconds: float) -> Idle:
@@ -288,45 +267,6 @@ def measure_backlog(system: System, count: int) -> Backlog:
             if not here.wait_for(count, 5 * PATIENCE):
                 raise RuntimeError(f"{len(here.serials())} of {count} SMS of the backlog came; {family.said()}")
             return Backlog(max(here.accepted().values()) - family.started, len(here.api.sent))
-
-
-def floor(rounds: int = 20) -> float:
-    """Median seconds that stick and stand-in take alone: a client that only waits for +CMTI and posts."""
-    with lab() as here, _port(here.place.port) as port:
-        os.write(port, b"AT+CNMI=2,1,0,0,0\r")
-        _read_until(port, b"OK")
-        taken = []
-        for serial in range(rounds):
-            begin = time.monotonic()
-            here.stick.deliver(sms(serial))
-            _read_until(port, b"+CMTI")
-            _post(here.api, f"[serial {serial}]")
-            taken.append(here.accepted()[serial] - begin)
-        return median(taken)
-
-
-@contextlib.contextmanager
-def _port(path: Path) -> Iterator[int]:
-    port = os.open(path, os.O_RDWR | os.O_NOCTTY)
-    tty.setraw(port)
-    try:
-        yield port
-    finally:
-        os.close(port)
-
-
-def _read_until(port: int, word: bytes) -> None:
-    received = b""
-    while word not in received:
-        if not select.select([port], [], [], 5)[0]:
-            raise RuntimeError(f"the emulated stick does not say {word.decode()}")
-        received += os.read(port, 4096)
-
-
-def _post(api: BotApi, text: str) -> None:
-    data = urllib.parse.urlencode({"chat_id": api.chat_id, "text": text}).encode()
-    with urllib.request.urlopen(f"{api.url}/bot{api.token}/sendMessage", data) as answer:
-        answer.read()
 
 
 def run(systems: Sequence[System], extent: Extent) -> Iterator[Result | System]:

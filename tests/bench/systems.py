@@ -60,23 +60,21 @@ class System:
         command = self.configure(place)
         with Family(place.folder / "output") as family:
             family.spawn(command)
-            if self.every is None:
-                yield family
-                return
-            with _cron(family, command, self.every):
+            again = partial(family.spawn, command)
+            with each(self.every, family.started, again) if self.every else contextlib.nullcontext():
                 yield family
 
 
 @contextlib.contextmanager
-def _cron(family: Family, command: Sequence[str], every: float) -> Iterator[None]:
-    """Start the next run each `every` seconds, whether the one before has ended or not."""
+def each(seconds: float, begin: float, do: Callable[[], object]) -> Iterator[None]:
+    """Do it each so many seconds after `begin`, whether what was done before has ended or not."""
     over = threading.Event()
 
     def tick() -> None:
-        due = family.started + every
+        due = begin + seconds
         while not over.wait(max(0.0, due - time.monotonic())):
-            family.spawn(command)
-            due += every
+            do()
+            due += seconds
 
     thread = threading.Thread(target=tick, daemon=True)
     thread.start()

@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import io
 import itertools
-import json
 import subprocess
 import tarfile
 from datetime import UTC, datetime
@@ -91,11 +90,6 @@ class House:
         stick.plug()
         self.arrives(self.sms("The first", stick.modem))
         self.settled(stick)
-
-    def status(self, modem: str = "home") -> dict[str, object]:
-        """What poll left for health."""
-        fields: dict[str, object] = json.loads(self.guest.check(f"cat /run/homesim/{modem}.json"))
-        return fields
 
     def steps(self) -> list[str]:
         """What health has done to the stick since the boot, in order."""
