@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from emulators.botapi.text import MERGED, VERBATIM, Entity, Malformed, bad_request, clean, format_text, is_utf8
+from emulators.botapi.text import Entity, Malformed, bad_request, clean, format_text, is_utf8
 
 MAX_PARAMETERS = 1 << 20  # bytes, HttpReader.h MAX_TOTAL_PARAMETERS_LENGTH
 MAX_RAW_TEXT = 1 << 15  # bytes, get_formatted_text
@@ -142,7 +142,7 @@ def _read_entity(item: Any) -> dict[str, Any]:
         raise Malformed("expected an Object")
     offset, length = (_required(item, name, int) for name in ("offset", "length"))
     kind = _required(item, "type", str)
-    if kind not in (*MERGED, VERBATIM):
+    if kind not in ("bold", "italic", "code"):
         raise Malformed("Unsupported type specified")
     return asdict(Entity(offset, length, kind))
 

@@ -16,7 +16,8 @@ out (then its message is in `sent`) and answered; `on_request` is called in betw
 Its parts are the modules beside it; what a test needs of them is in `__all__` here.
 
 Not simulated, as homesim makes no use of it: parameters in the URL, multipart bodies, parse_mode, entities but bold,
-italic and code, buttons but those that copy, other methods, the slowing down of repeated getUpdates.
+italic and code, or such as overlap, buttons but those that copy, other methods, the slowing down of repeated
+getUpdates.
 """
 
 import json

@@ -105,18 +105,11 @@ def test_cleaning(api: BotApi, send: Post, raw: str | None, shown: str) -> None:
         ("  a", entities(("bold", 1, 2)), entities(("bold", 0, 2))),  # the trim stops at the entity
         ("ab", entities(("bold", 0, 0)), []),
         ("a\r", entities(("bold", 1, 1)), []),
-        ("abcdef", entities(("bold", 0, 3), ("bold", 2, 2)), entities(("bold", 0, 4))),
-        (
-            "abcdef",
-            entities(("bold", 0, 6), ("code", 2, 2)),
-            entities(("bold", 0, 2), ("code", 2, 2), ("bold", 4, 2)),
-        ),
-        ("abcdef", entities(("bold", 0, 4), ("italic", 2, 4)), entities(("bold", 0, 4), ("italic", 2, 4))),
-        ("abcdef", entities(("code", 0, 4), ("code", 2, 4)), entities(("code", 0, 4))),
+        ("a\u2028bc", entities(("italic", 2, 1), ("bold", 0, 2)), entities(("bold", 0, 1), ("italic", 1, 1))),
         ("abcd", "[{", []),
         ("a " * 101, CODES, CODES[:100]),
     ],
-)  # fmt: skip
+)
 def test_entities(api: BotApi, send: Post, text: str, wire: Any, shown: list[dict[str, Any]]) -> None:
     assert send(text, entities=wire).json()["result"].get("entities", []) == shown
     assert api.sent[0].entities == shown
@@ -160,6 +153,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"link_preview_options": None}, "object expected as link preview options"),
     ({"link_preview_options": {"is_disabled": "yes"}}, 'field "is_disabled" must be of type Boolean'),
     ({"entities": ["bold"]}, "can't parse MessageEntity: expected an Object"),
+    ({"entities": entities(("bold", 0, 3), ("code", 2, 2))}, "not simulated: entities that overlap"),
     entity("entity begins after the end of the text at UTF-16 offset 9", offset=9, length=1),
     entity(f"{BEGINNING} 1 ends after the end of the text at UTF-16 offset 10", offset=1, length=9),
     entity("entity begins in a middle of a UTF-16 symbol at byte offset 5", offset=2, length=1),
