@@ -46,6 +46,8 @@ def refused(spool: Spool) -> None:
         name = f"{message.stamp(datetime.now(UTC))}-{len(names)}-refused-alert"
         spool.put("new", Entry(name, alert=text, received=time.time()))
         spool.told(*names)
+
+
 def keep(spool: Spool, known: Incident, faults: Sequence[Fault], alert_after: int) -> Incident:
     """Save an incident that is not over, and tell what is news in it."""
     text = ""
