@@ -23,7 +23,7 @@ help:
 	@echo 'make purge       uninstall, and after a question remove configuration and SMS too (as root)'
 	@echo 'make demo        a few SMS on an emulated stick, and the chat they end up in'
 	@echo 'make test        all tests (some twelve minutes on two cores)'
-	@echo 'make test-quick  without the slow ones, on one libgammu (a minute)'
+	@echo 'make test-quick  without the slow ones, on one libgammu (two minutes)'
 	@echo 'make test-installed   all tests, with the installed programs'
 	@echo 'make test-chroot  install, upgrade, uninstall, quick tests in fresh Debian systems (as root, a quarter of an hour)'
 	@echo 'make test-vm     on a real Debian kernel in QEMU, with an emulated stick: USB, udev, cron (SUITE=trixie)'
