@@ -138,6 +138,7 @@ class TestNeverSeen:
         assert clinic.health() == 0
         assert (kept(clinic)["place"], kept(clinic)["ids"]) == (PLACE, SERIAL)
 
+
 @pytest.mark.slow
 class TestAPortThatIsNotOnUsb:
     @pytest.mark.parametrize("ids", [HILINK, "12d1:1001"])

@@ -268,6 +268,7 @@ class TestLingering:
         ended = subprocess.run([python, "-c", program], cwd=ROOT, timeout=PATIENCE, check=False)
         assert ended.returncode == -signal.SIGALRM
 
+
 @pytest.mark.slow
 def test_a_person_waits_for_the_run_at_work_and_sees_his_own(rig: Rig) -> None:
     """What doctor's cures ask for: cron's runs are at work nearly always."""

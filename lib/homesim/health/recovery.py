@@ -29,6 +29,7 @@ SETTLE = 45.0  # seconds until the port is back: firmware, mode switch (8 s meas
 ANSWER = 30.0  # more until it answers
 REGISTER = 60.0  # seconds until it has found its network
 
+
 @dataclass(frozen=True)
 class Report(State):
     """What the stick says of itself, or why it says nothing."""
