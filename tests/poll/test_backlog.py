@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
 import shutil
 import signal
+import statistics
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -41,20 +43,20 @@ def sent_texts(rig: Rig) -> list[str]:
 
 @pytest.mark.slow
 class TestGrowth:
-    MESSAGES = 4
+    MESSAGES = 9
 
     def cost(self, python: str, waiting: int, folder: Path) -> tuple[float, float]:
-        """CPU seconds and files opened below the spool, a message sent, from the first to the last of a few."""
+        """CPU nanoseconds and files opened below the spool, for one message of a few: the median of what each took."""
         with Rig(python) as rig:
             fill(rig, waiting)
             trace = folder / f"trace-{waiting}"
-            seen: list[tuple[float, int]] = []
+            seen: list[tuple[int, int]] = []
 
             def look(phase: str, _: object) -> None:
                 if phase == "received" and len(seen) <= self.MESSAGES:
-                    user, system = Path(f"/proc/{poll()}/stat").read_text().rpartition(")")[2].split()[11:13]
+                    tasks = Path(f"/proc/{poll()}/task").glob("*/schedstat")
                     opened = sum("/state/" in line for line in trace.read_text().splitlines())
-                    seen.append(((int(user) + int(system)) / os.sysconf("SC_CLK_TCK"), opened))
+                    seen.append((sum(int(task.read_text().split()[0]) for task in tasks), opened))
 
             def poll() -> int:
                 return int(Path(f"/proc/{strace.pid}/task/{strace.pid}/children").read_text())
@@ -67,17 +69,17 @@ class TestGrowth:
             finally:
                 os.kill(poll(), signal.SIGKILL)
                 strace.communicate()
-            (cpu, opened), *_, (cpu_then, opened_then) = seen
-            return (cpu_then - cpu) / self.MESSAGES, (opened_then - opened) / self.MESSAGES
+            took = [(then[0] - before[0], then[1] - before[1]) for before, then in itertools.pairwise(seen)]
+            return statistics.median(cpu for cpu, _ in took), statistics.median(opened for _, opened in took)
 
     @needs_strace
     def test_a_message_costs_the_same_whether_few_wait_or_10000(self, python: str, tmp_path: Path) -> None:
         """What fits into so many messages is read and cleared, and no more."""
         cpu, opened = self.cost(python, 400, tmp_path)
         cpu_many, opened_many = self.cost(python, 10_000, tmp_path)
-        print(f"{cpu:.3f} {opened:.0f}; with 10,000: {cpu_many:.3f} {opened_many:.0f}")
+        print(f"{cpu:.0f} {opened:.0f}; with 10,000: {cpu_many:.0f} {opened_many:.0f}")
         assert opened_many < opened * 1.2
-        assert cpu_many < cpu * 1.5  # of few hundredths, which the kernel counts in hundredths
+        assert cpu_many < cpu * 3  # a machine that others use gives a CPU second half as much now and then; linear is 25
 
     def test_a_run_in_an_outage_lists_no_10000_names_each_time_it_looks(self, python: str, tmp_path: Path) -> None:
         with Rig(python) as rig:
