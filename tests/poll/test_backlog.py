@@ -79,7 +79,7 @@ class TestGrowth:
         cpu_many, opened_many = self.cost(python, 10_000, tmp_path)
         print(f"{cpu:.0f} {opened:.0f}; with 10,000: {cpu_many:.0f} {opened_many:.0f}")
         assert opened_many < opened * 1.2
-        assert cpu_many < cpu * 3  # a machine that others use gives a CPU second half as much now and then; linear is 25
+        assert cpu_many < cpu * 3  # a CPU second of a machine that others use varies by half; linear is 25
 
     def test_a_run_in_an_outage_lists_no_10000_names_each_time_it_looks(self, python: str, tmp_path: Path) -> None:
         with Rig(python) as rig:
