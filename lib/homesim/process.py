@@ -18,7 +18,6 @@ T = TypeVar("T")
 HAND_OVER = 10.0  # seconds that a run waits for the one before it
 GRACE = 90.0  # seconds beyond its time after which the kernel ends a run of poll
 CLOSE = 40.0  # seconds that the kernel may need to close a port whose stick takes nothing
-SLOW = "the stick stopped answering; pull it out and put it back"
 QUEUE = 0.3  # seconds to become the next in turn: who has the lock holds that place for an instant to see who is there
 
 
@@ -41,10 +40,11 @@ def until(seconds: float, met: Callable[[], bool]) -> bool:
     return any(met() for _ in tries(seconds))
 
 
-def in_child(work: Callable[[], T], thing: object, seconds: float) -> T:
-    """What `work`, which asks a stick, returns, or HomesimError that it raises, from a process of its own.
+def in_child(work: Callable[[], T], thing: object, seconds: float, late: str) -> T:
+    """What `work` returns, or HomesimError that it raises, from a process of its own.
 
-    When this returns, what `work` has taken is free again: lock, port, libgammu. Raise TryAgain after `seconds`.
+    When this returns, what `work` has taken is free again: lock, port, libgammu. After `seconds` raise TryAgain for the
+    `thing` that it asks, `late` as the reason.
     """
     import multiprocessing  # poll, which starts each minute, has no use for it
 
@@ -54,7 +54,7 @@ def in_child(work: Callable[[], T], thing: object, seconds: float) -> T:
     process.start()
     sender.close()
     try:
-        found = receiver.recv() if receiver.poll(seconds) else TryAgain(thing, SLOW)
+        found = receiver.recv() if receiver.poll(seconds) else TryAgain(thing, late)
     except EOFError:
         found = TryAgain(thing, "the process that asked it was killed")
     process.kill()

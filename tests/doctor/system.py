@@ -132,7 +132,7 @@ class System:
         """homesim-poll was here."""
         self.rig.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.rig.run_folder.mkdir(mode=0o700, exist_ok=True)
-        status = Status(self.rig.run_folder, "home", 60.0)
+        status = Status(self.rig.run_folder, "home")
         status.set(error="")
         status.set(**fields)
         status.write(at_once=True)

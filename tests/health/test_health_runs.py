@@ -38,7 +38,7 @@ def clinic(python: str) -> Iterator[Clinic]:
 def seen(clinic: Clinic, **fields: object) -> None:
     """As if poll had run: a healthy status, but for these."""
     now = boottime()
-    healthy = {"modem": "home", "pid": 1, "updated_boottime": now, "answered_boottime": now, "ends_boottime": now + 99,
+    healthy = {"modem": "home", "updated_boottime": now, "answered_boottime": now,
                "sim": "READY", "registration": "home", "memories": {"SM": {"used": 0, "size": 50}},
                "hidden": 0, "stored": 0, "error": "", "telegram": ""}  # fmt: skip
     clinic.run_folder.mkdir(exist_ok=True, mode=0o700)

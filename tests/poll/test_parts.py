@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import pdus
-from homesim.poll.reassemble import Joining
+from homesim.poll.reassemble import Reassembly
 from homesim.sms import message, pdu
 from homesim.sms.concat import NEAR, Group, Part, gather
 from homesim.store.entry import Entry
@@ -242,13 +242,13 @@ def test_a_message_with_the_beginning_of_the_one_before_is_not_its_copy(tmp_path
 
 
 def arrive(spool: Spool, *texts: str) -> None:
-    """Store PDUs as intake does, then join."""
+    """Store PDUs as fetch does, then join."""
     for text in texts:
         if not spool.known(name := message.name([text])):
             spool.put("parts", Entry(name, (text,), received=time.time()))
-    joining = Joining(spool, wait=600)
-    while joining.behind():
-        joining.step()
+    reassembly = Reassembly(spool, wait=600)
+    while reassembly.behind():
+        reassembly.step()
 
 
 def _fast() -> str | None:

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event
 
-from homesim.config import Modem as Settings
+from homesim.config import Modem
 from homesim.sms.message import named, stamp
 from homesim.stick.driver import UNKNOWN, Driver, Ended, Rings
 from homesim.stick.status import Status
@@ -104,9 +104,9 @@ def expire(history: History, now: float) -> History:
 class Calls:
     """Attends to the calls of one stick. `keep` may be called in any thread, the rest in the one that watches."""
 
-    def __init__(self, settings: Settings, spool: Spool, status: Status, wake: Event) -> None:
+    def __init__(self, modem: Modem, spool: Spool, status: Status, wake: Event) -> None:
         """`wake` is set when there is something new to send."""
-        self._wanted = settings.calls
+        self._wanted = modem.calls
         self._spool, self._status, self._wake = spool, status, wake
         self._news: deque[tuple[Rings | Ended, float]] = deque()
         self._history = status.calls.load(History) or History()

@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 from homesim import process
 from homesim.chat.render import render
-from homesim.config import Config
-from homesim.config import Modem as Settings
+from homesim.config import Config, Modem
 from homesim.errors import EXIT_OK
 from homesim.poll.reassemble import MOST
 from homesim.poll.slots import Slots
@@ -23,7 +22,7 @@ from homesim.store.spool import Spool
 LIMIT = 90.0  # seconds after which the kernel ends it
 
 
-def dry_run(settings: Config, modem: Settings, connect: Callable[[], Driver]) -> int:
+def dry_run(settings: Config, modem: Modem, connect: Callable[[], Driver]) -> int:
     """`connect` makes the stick's driver, one that tries no PIN."""
     process.deadline(LIMIT)
     spool = Spool(settings.paths.state / modem.name, read_only=True)
@@ -47,7 +46,7 @@ def dry_run(settings: Config, modem: Settings, connect: Callable[[], Driver]) ->
     return EXIT_OK
 
 
-def _show(state: str, message: Message, modem: Settings) -> None:
+def _show(state: str, message: Message, modem: Modem) -> None:
     for draft in render(message, modem.name):
         buttons = [f"[ Copy {copied} ]" for copied in draft.copy]
         tell(f"--- {state}", *draft.text.split("\n"), *buttons, "")

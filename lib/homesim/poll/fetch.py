@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from threading import Event
 
-from homesim.poll.reassemble import Joining
+from homesim.poll.reassemble import Reassembly
 from homesim.poll.slots import Slots, untimed
 from homesim.sms import pdu
 from homesim.stick.driver import Arrived, Driver, Memory, Slot
@@ -25,13 +25,13 @@ TRIES = 2  # to delete one SMS in one run
 log = logging.getLogger(__name__)
 
 
-class Intake:
+class Fetch:
     """Fills one modem's spool: parts/ and new/. `wake` is set when there is something new to send."""
 
-    def __init__(self, spool: Spool, joining: Joining, status: Status, wake: Event) -> None:
+    def __init__(self, spool: Spool, reassembly: Reassembly, status: Status, wake: Event) -> None:
         self.taken = 0  # SMS, by this run
         self._spool = spool
-        self._joining = joining
+        self._reassembly = reassembly
         self._status = status
         self._wake = wake
         self._slots = Slots(spool, status.seen.torn)
@@ -62,7 +62,7 @@ class Intake:
             self._wake.set()
         if not all(arrived):  # stored by a run that may have been killed before it was durable
             self._spool.sync()
-        self.join()
+        self.reassemble()
         freed = False
         whole = [one for one in found if one.whole]
         for one in whole:
@@ -74,11 +74,11 @@ class Intake:
             self._status.set(stuck=self._slots.stuck + sum(one not in self._fresh for one in whole))
         return freed
 
-    def join(self) -> bool:
+    def reassemble(self) -> bool:
         """Work on the parts that wait, if there is anything to do, for an instant. True when that was not all."""
-        if self._joining.behind() and self._joining.step():
+        if self._reassembly.behind() and self._reassembly.step():
             self._wake.set()
-        return self._joining.behind()
+        return self._reassembly.behind()
 
     def _store(self, one: Slot) -> bool:
         """Keep it. False when it is here already, or was forwarded."""
@@ -90,7 +90,7 @@ class Intake:
         entry = Entry(name, pdus=(one.pdu,), received=time.time())
         if part and part.total > 1:
             self._spool.put("parts", entry)
-            self._joining.add(entry)
+            self._reassembly.add(entry)
         else:
             self._spool.put("new", entry)
         self._fresh.add(one)

@@ -11,7 +11,6 @@ import argparse
 import functools
 import logging
 import os
-import signal
 import sys
 import threading
 import time
@@ -24,8 +23,8 @@ from homesim.config import Config
 from homesim.errors import EXIT_OK, HomesimError
 from homesim.poll.deliver import Delivery
 from homesim.poll.dryrun import dry_run
-from homesim.poll.fetch import Intake
-from homesim.poll.reassemble import Joining
+from homesim.poll.fetch import Fetch
+from homesim.poll.reassemble import Reassembly
 from homesim.poll.watch import Watch
 from homesim.stick import match, usb
 from homesim.stick.driver import Driver, News, Stuck
@@ -137,14 +136,14 @@ class _Run:
     ) -> None:
         self._turn = turn
         self._modem = settings.modems[name]
-        self._status = Status(settings.paths.run, name, signal.getitimer(signal.ITIMER_REAL)[0])
+        self._status = Status(settings.paths.run, name)
         self._spool = spool
         self._wake = threading.Event()
         self._delivery = Delivery(self._spool, settings.telegram, self._modem)
-        self._joining = Joining(self._spool, settings.poll.multipart_wait)
-        intake = Intake(self._spool, self._joining, self._status, self._wake)
+        self._reassembly = Reassembly(self._spool, settings.poll.multipart_wait)
+        fetch = Fetch(self._spool, self._reassembly, self._status, self._wake)
         connect = functools.partial(_connect, self._modem, self._spool)
-        self._watch = Watch(self._modem, connect, self._spool, intake, self._status, self._wake, once=once)
+        self._watch = Watch(self._modem, connect, self._spool, fetch, self._status, self._wake, once=once)
         self._clock = clock
         self._once = once
 
@@ -160,12 +159,12 @@ class _Run:
             over = not self._once and self._clock.over(self._turn.successor)
             try:
                 if done:  # what waits for its missing parts waits for no stick
-                    self._joining.step()
+                    self._reassembly.step()
                 if time.monotonic() >= again or done:
                     again = time.monotonic() + (self._delivery.send_waiting(until) or 0)
             except HomesimError as error:  # the disk takes nothing
                 return self._end(error)
-            if done and (over or time.monotonic() >= until or not self._joining.behind()):
+            if done and (over or time.monotonic() >= until or not self._reassembly.behind()):
                 return self._end(failure or self._watch.problem)
             if over:
                 self._watch.leave()

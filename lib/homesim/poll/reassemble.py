@@ -27,7 +27,7 @@ DAY = 86400.0  # seconds a part waits to be told at most, however old the messag
 BATCH = 25  # messages told, or parts let go, at once
 
 
-class Joining:
+class Reassembly:
     """Empties one modem's parts/: the watching thread's work, and the main one's when that has ended or is stuck."""
 
     def __init__(self, spool: Spool, wait: float) -> None:

@@ -12,10 +12,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from homesim.config import Modem as Settings
+from homesim.config import Modem
 from homesim.errors import TryAgain
 from homesim.poll.calls import Calls
-from homesim.poll.fetch import Intake
+from homesim.poll.fetch import Fetch
 from homesim.stick.driver import Arrived, Driver, Ended, Memory, News, Rings
 from homesim.stick.status import Status
 from homesim.store.spool import Spool
@@ -32,10 +32,10 @@ class Watch(threading.Thread):
 
     def __init__(
         self,
-        settings: Settings,
+        modem: Modem,
         connect: Callable[[Callable[[News], object]], Driver],
         spool: Spool,
-        intake: Intake,
+        fetch: Fetch,
         status: Status,
         wake: threading.Event,
         *,
@@ -48,12 +48,12 @@ class Watch(threading.Thread):
         self._noticed = True  # what it said is a reason to list its SMS
         self._vain = 0
         self._leaving = False
-        self._settings = settings
+        self._modem = modem
         self._connect = connect
-        self._intake = intake
+        self._fetch = fetch
         self._status = status
         self._wake = wake
-        self._calls = Calls(settings, spool, status, wake)
+        self._calls = Calls(modem, spool, status, wake)
         self._once = once
         self._driver: Driver | None = None
         self._counts: dict[str, Memory] = {}
@@ -92,7 +92,7 @@ class Watch(threading.Thread):
         """Until it is time for a look; calls and parts that wait are attended to meanwhile."""
         until = time.monotonic() + LOOK
         while not ((self._noticed and self._vain < VAIN) or self._leaving) and (rest := until - time.monotonic()) > 0:
-            behind = self._intake.join()
+            behind = self._fetch.reassemble()
             if self._stir.wait(min(rest, GIVE_WAY) if behind else rest):
                 self._stir.clear()
                 self._calls.attend(driver)
@@ -102,25 +102,25 @@ class Watch(threading.Thread):
             self._calls.keep(news)
         else:
             if isinstance(news, Arrived):
-                self._intake.announced(news)
+                self._fetch.announced(news)
             self._noticed = True
         self._stir.set()
 
     def _look(self, driver: Driver) -> None:
-        began, taken = time.monotonic(), self._intake.taken
+        began, taken = time.monotonic(), self._fetch.taken
         noticed, memories = self._count(driver)
         self._status.set(reader=driver.reader)
         if noticed or memories != self._counts or began - self._listed >= LIST:
-            while self._intake.take(driver, memories, self._stir) and not self._leaving:
+            while self._fetch.take(driver, memories, self._stir) and not self._leaving:
                 _, memories = self._count(driver)
             self._listed = began
-        self._vain = self._vain + 1 if noticed and self._intake.taken == taken else 0
+        self._vain = self._vain + 1 if noticed and self._fetch.taken == taken else 0
         self._counts = memories
         self._status.answered(memories)
         if began - self._asked >= ASK:
             state = driver.state()
             self._status.set(registration=state.registration, operator=state.operator, signal=state.signal)
-            log.debug("%s: %s", self._settings.name, state.network)
+            log.debug("%s: %s", self._modem.name, state.network)
             self._asked = began
 
     def _count(self, driver: Driver) -> tuple[bool, dict[str, Memory]]:
@@ -131,4 +131,4 @@ class Watch(threading.Thread):
         self._calls.attend(driver)
         if memories := driver.memories():
             return noticed, memories
-        raise TryAgain(self._settings.device, "the stick does not show its SMS; run homesim-doctor")
+        raise TryAgain(self._modem.device, "the stick does not show its SMS; run homesim-doctor")

@@ -13,8 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from homesim import process
-from homesim.config import Config
-from homesim.config import Modem as Settings
+from homesim.config import Config, Modem
 from homesim.errors import TryAgain
 from homesim.stick import match, probe
 from homesim.stick.commands import Plain
@@ -50,7 +49,7 @@ def find(bus: Bus, wanted: str | None, others: Collection[str], dev: Path = Path
     raise TryAgain("USB", "no stick is in, or the Pi does not see it; try another port, or a powered hub")
 
 
-def look(settings: Config, modem: Settings, tell: Callable[[str], None]) -> State:
+def look(settings: Config, modem: Modem, tell: Callable[[str], None]) -> State:
     """What is behind a modem's port; of a SIM that wants its PIN no more than that.
 
     The PIN is tried once, if there is one. Raise HomesimError.

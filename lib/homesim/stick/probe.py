@@ -20,6 +20,7 @@ from homesim.stick.driver import Memory, State
 ANSWER = 5.0  # seconds: a slow stick takes 1 s an answer
 LOOK = 60.0  # seconds for all of them; then the stick is not healthy, slow as it may be
 CYCLE = LOOK + 2 * RADIO
+LATE = "the stick stopped answering; pull it out and put it back"
 
 
 def ask(
@@ -38,7 +39,7 @@ def ask(
         wire.command("AT+CMEE=1", ANSWER)  # errors by number
         return work(Plain(wire, ANSWER))
 
-    return in_child(asked, device, seconds)
+    return in_child(asked, device, seconds, LATE)
 
 
 def look(stick: Plain) -> State:

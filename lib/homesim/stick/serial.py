@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import gammu
 
-from homesim.config import Modem as Settings
+from homesim.config import Modem
 from homesim.errors import ConfigError, TryAgain
 from homesim.stick.at import Wire
 from homesim.stick.commands import MEMORIES, Content, Plain, lists, news
@@ -45,12 +45,12 @@ log = logging.getLogger(__name__)
 class Serial:
     """A Driver. See there for what its functions hold."""
 
-    def __init__(self, settings: Settings, spool: Spool | None, tell: Callable[[News], object] = repr) -> None:
+    def __init__(self, modem: Modem, spool: Spool | None, tell: Callable[[News], object] = repr) -> None:
         """`spool` keeps which PINs were tried; None: none is."""
         self.sim = ""
-        self._settings = settings
+        self._modem = modem
         self._spool = spool
-        self._wire = Wire(settings.device, lambda line: (what := news(line)) and tell(what))
+        self._wire = Wire(modem.device, lambda line: (what := news(line)) and tell(what))
         self._plain = Plain(self._wire, CALL)
         self._busy_until = float("inf")  # time.monotonic() after which the call in progress has failed
         self._machine = gammu.StateMachine()
@@ -67,7 +67,7 @@ class Serial:
     def open(self) -> None:
         self.sim = self._quiet()
         self._start()
-        unlock(self._plain, self.sim, self._settings, self._spool)
+        unlock(self._plain, self.sim, self._modem, self._spool)
         self.sim = "READY"
 
     def _quiet(self) -> str:
@@ -83,19 +83,19 @@ class Serial:
         probe.at("AT+CLIP=1")  # TS 27.007 7.11: who calls
         probe.radio_on()
         if (sim := probe.sim()) == "OK":  # a late answer to the run before us put all of them out of step
-            raise Stuck(self._settings.device, "the stick answers what was asked before")
+            raise Stuck(self._modem.device, "the stick answers what was asked before")
         return sim
 
     def _start(self) -> None:
         """Let libgammu take the wire, if it can work with this stick. Raise ConfigError when it cannot with any."""
-        connection = self._settings.connection
+        connection = self._modem.connection
         self._machine.SetConfig(
-            0, {"Device": self._wire.device, "Connection": connection, "Model": self._settings.model}
+            0, {"Device": self._wire.device, "Connection": connection, "Model": self._modem.model}
         )
         try:
             self._call(self._machine.Init, limit=INIT)
         except gammu.ERR_UNKNOWNCONNECTIONTYPESTRING:
-            key = f"modem.{self._settings.name}.connection"
+            key = f"modem.{self._modem.name}.connection"
             raise ConfigError(key, f"libgammu knows no connection {connection}; leave the key out") from None
         except gammu.GSMError as error:
             self._without_libgammu(str(error.args[0]["Text"]))  # str(GSMError) is a dict
@@ -103,13 +103,13 @@ class Serial:
     def _without_libgammu(self, why: str) -> None:
         self._started = self._counted = False
         self._wire.greet(CALL)  # an answer to libgammu may still be under way
-        log.debug("%s: read by plain AT, as libgammu does not start: %s", self._settings.device, why)
+        log.debug("%s: read by plain AT, as libgammu does not start: %s", self._modem.device, why)
 
     def failure(self) -> TryAgain | None:
         if self._wire.problem:
             return self._wire.problem
         if time.monotonic() > self._busy_until:
-            return Stuck(self._settings.device, "the stick stopped answering in the middle of a command")
+            return Stuck(self._modem.device, "the stick stopped answering in the middle of a command")
         return None
 
     def memories(self) -> dict[str, Memory]:
@@ -188,8 +188,8 @@ class Serial:
         try:
             return function(*args, **options)
         except gammu.ERR_TIMEOUT:
-            raise Stuck(self._settings.device, "the stick stopped answering") from None
+            raise Stuck(self._modem.device, "the stick stopped answering") from None
         except _GONE:
-            raise TryAgain(self._settings.device, "the stick has gone") from None
+            raise TryAgain(self._modem.device, "the stick has gone") from None
         finally:
             self._busy_until = float("inf")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from homesim.config import Modem as Settings
+from homesim.config import Modem
 from homesim.errors import ConfigError, TryAgain
 from homesim.stick.commands import Plain
 from homesim.store.spool import Spool
@@ -23,7 +23,7 @@ SPARED = 2  # tries of the SIM that are left to a person
 STATE = "pin-tried"
 
 
-def unlock(stick: Plain, sim: str, settings: Settings, spool: Spool | None) -> None:
+def unlock(stick: Plain, sim: str, modem: Modem, spool: Spool | None) -> None:
     """Return when the SIM, of which the stick says `sim`, is open. Raise ConfigError or TryAgain when it is not.
 
     Without a `spool`, which knows what was tried before, no PIN is tried.
@@ -32,47 +32,47 @@ def unlock(stick: Plain, sim: str, settings: Settings, spool: Spool | None) -> N
         if spool:
             spool.save(STATE, None)
     elif sim == "SIM PIN" and spool:
-        _enter(stick, settings, spool)
+        _enter(stick, modem, spool)
     elif sim == "SIM PUK":
         why = "the SIM asks for its PUK; put it into a telephone and enter it there"
-        raise ConfigError(settings.device, why, fault="puk")
+        raise ConfigError(modem.device, why, fault="puk")
     elif sim.endswith("ERROR: 10"):  # TS 27.007 9.2.1: SIM not inserted
-        raise TryAgain(settings.device, "no SIM in the stick, or it has no contact", fault="no-sim")
+        raise TryAgain(modem.device, "no SIM in the stick, or it has no contact", fault="no-sim")
     else:
-        raise TryAgain(settings.device, f"the SIM is not ready ({sim})", fault="no-sim")
+        raise TryAgain(modem.device, f"the SIM is not ready ({sim})", fault="no-sim")
 
 
-def refused(settings: Settings, spool: Spool) -> bool:
+def refused(modem: Modem, spool: Spool) -> bool:
     """Whether the SIM has refused the PIN that is configured, so that it is not tried again."""
-    return _tries(spool, _hash(settings)) >= TRIES
+    return _tries(spool, _hash(modem)) >= TRIES
 
 
-def _enter(stick: Plain, settings: Settings, spool: Spool) -> None:
-    key = f"modem.{settings.name}.pin"
-    if settings.pin is None:
-        raise ConfigError(settings.device, f"the SIM asks for its PIN; set {key}", fault="pin")
-    if refused(settings, spool):
+def _enter(stick: Plain, modem: Modem, spool: Spool) -> None:
+    key = f"modem.{modem.name}.pin"
+    if modem.pin is None:
+        raise ConfigError(modem.device, f"the SIM asks for its PIN; set {key}", fault="pin")
+    if refused(modem, spool):
         why = f"the SIM has refused its PIN, which is not tried again; correct {key}"
-        raise ConfigError(settings.device, why, fault="wrong-pin")
+        raise ConfigError(modem.device, why, fault="wrong-pin")
     if (left := stick.tries()) is not None and left <= SPARED:
         raise ConfigError(
-            settings.device,
+            modem.device,
             f"a try of {key} might lock the SIM, {left} are left and kept; put the SIM into a telephone, enter its PIN "
             f"there, correct {key}",
             fault="last-tries",
         )
-    pin, before = _hash(settings), _tried(spool)
+    pin, before = _hash(modem), _tried(spool)
     spool.save(STATE, before | {pin: _tries(spool, pin) + 1})
-    if (taken := stick.enter_pin(settings.pin)) is None:
-        raise TryAgain(settings.device, "the SIM takes no PIN now", fault="pin")
+    if (taken := stick.enter_pin(modem.pin)) is None:
+        raise TryAgain(modem.device, "the SIM takes no PIN now", fault="pin")
     if not taken:
         spool.save(STATE, before | {pin: TRIES})
-        raise ConfigError(settings.device, f"the SIM refuses its PIN; correct {key}", fault="wrong-pin")
+        raise ConfigError(modem.device, f"the SIM refuses its PIN; correct {key}", fault="wrong-pin")
     spool.save(STATE, None)
 
 
-def _hash(settings: Settings) -> str:
-    return hashlib.sha256(f"{settings.name} {settings.pin}".encode()).hexdigest()
+def _hash(modem: Modem) -> str:
+    return hashlib.sha256(f"{modem.name} {modem.pin}".encode()).hexdigest()
 
 
 def _tried(spool: Spool) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,11 +31,9 @@ class Seen(State):
     """
 
     modem: str = ""
-    pid: int = 0
     started: float = 0.0  # seconds since the epoch
     updated: float = 0.0
     updated_boottime: float | None = None
-    ends_boottime: float | None = None  # when the kernel ends this run
     answered: float = 0.0
     answered_boottime: float | None = None  # when the stick last showed its SMS, or health had cured it
     reader: str = ""  # "libgammu", or "plain AT" where that does not start
@@ -77,14 +74,13 @@ class RunFile:
 class Status:
     """Writes what a run sees. Any thread may add to it."""
 
-    def __init__(self, run: Path, modem: str, limit: float) -> None:
-        """`limit`: seconds after which the kernel ends this run."""
+    def __init__(self, run: Path, modem: str) -> None:
         self.calls = RunFile(run, f"{modem}.calls")  # what rings and has rung
         self._file = _file(run, modem)
         self._lock = Lock()
         self._seen = read(run, modem)
         self._written: tuple[float, object] = (float("-inf"), None)  # when, and with what news
-        self.set(modem=modem, pid=os.getpid(), started=time.time(), ends_boottime=boottime() + limit)
+        self.set(modem=modem, started=time.time())
 
     @property
     def seen(self) -> Seen:
