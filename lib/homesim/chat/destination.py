@@ -68,6 +68,11 @@ class Chat:
             answer = self._try(draft)
         return answer
 
+    def open(self) -> None:
+        """Something is to be sent soon."""
+        if not self.pause():
+            self._ready().open()
+
     def probe(self) -> Answer:
         """Whether the way to Telegram is open, by a question that can be no message's fault."""
         return self._ask(lambda bot: bot.probe())
@@ -88,15 +93,18 @@ class Chat:
     def _ask(self, question: Callable[[Bot], Answer]) -> Answer:
         if time.monotonic() > self.until + LATE:
             return Answer(Outcome.AWAY, "the time of this run is over")
-        if self._bot is None:
-            from homesim.chat.telegram import Bot  # requests takes 0.1 s here and seconds on a Pi Zero
-
-            self._bot = Bot(self._telegram)
-        answer = question(self._bot)
+        answer = question(self._ready())
         if answer.retry_after:
             until = time.time() + min(answer.retry_after, MAX_WAIT)
             self._spool.save(NOT_BEFORE, NotBefore(until, time.time()))
         return answer
+
+    def _ready(self) -> Bot:
+        if self._bot is None:
+            from homesim.chat.telegram import Bot  # requests takes 0.1 s here and seconds on a Pi Zero
+
+            self._bot = Bot(self._telegram)
+        return self._bot
 
     def _pace(self) -> float:
         """Seconds to wait so that there are no more than BURST messages in any BURST * PACE."""

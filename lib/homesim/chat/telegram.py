@@ -14,6 +14,7 @@ import queue
 import socket
 import threading
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import requests
@@ -21,6 +22,7 @@ from requests import exceptions
 from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError
 
 from homesim.chat.post import Answer, Draft, Outcome
+from homesim.chat.way import Way
 from homesim.config import Telegram
 from homesim.errors import ConfigError, TryAgain
 
@@ -52,8 +54,14 @@ class Bot:
         self._url = f"{config.api_url.rstrip('/')}/bot{config.token}/"
         self._proxy = config.proxy
         self._session = self._connect()
+        self._way = Way(CONNECT)
         if config.force_ipv4:
             _force_ipv4()
+
+    def open(self) -> None:
+        """Name, TCP and TLS ahead of a request, in a thread of its own. What is wrong there the request finds too."""
+        if not self._proxy:
+            self._way.open(partial(_pool, self._session, self._url))
 
     def send(self, draft: Draft, chat_id: int, topic_id: int | None = None) -> Answer:
         """Post one message. Never raises for what networks and servers do."""
@@ -93,13 +101,14 @@ class Bot:
 
         def work() -> None:
             try:
+                self._way.ready()
                 done.put(self._exchange(session, method, parameters, read))
             except Exception as error:  # a bug, which is the other thread's to tell
                 done.put(error)
 
         threading.Thread(target=work, daemon=True).start()
         try:
-            found = done.get(timeout=2 * CONNECT + read)
+            found = done.get(timeout=3 * CONNECT + read)
         except queue.Empty:
             self._session = self._connect()
             return Answer(Outcome.AMBIGUOUS, "the answer came to no end", "telegram"), None
@@ -128,6 +137,16 @@ class Bot:
         """What a server says goes to logs and terminals: without the token, in one line, not too long."""
         reason = reason.replace(self._token, "<token>")
         return "".join(character if " " <= character <= "~" else "?" for character in reason)[:200]
+
+
+def _pool(session: requests.Session, url: str) -> Any:
+    """urllib3's, where the session's connections to an address wait for their next request."""
+    adapter: Any = session.get_adapter(url)
+    if hasattr(adapter, "get_connection_with_tls_context"):  # requests 2.32
+        return adapter.get_connection_with_tls_context(requests.Request("POST", url).prepare(), True)
+    pool = adapter.get_connection(url)
+    adapter.cert_verify(pool, url, True, None)
+    return pool
 
 
 def _body(response: requests.Response) -> dict[str, Any]:

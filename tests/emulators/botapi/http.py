@@ -116,6 +116,7 @@ class Server(ThreadingHTTPServer):
         self._released = threading.Event()
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
+        self.accepted = 0  # connections so far
         self._thread = threading.Thread(target=self._run, daemon=True)
         super().__init__(("127.0.0.1", port), _Handler)
         self.port: int = self.socket.getsockname()[1]
@@ -154,6 +155,7 @@ class Server(ThreadingHTTPServer):
     def connected(self, sock: socket.socket) -> None:
         with self._lock:
             self._connections.add(sock)
+            self.accepted += 1
 
     def disconnected(self, sock: socket.socket) -> None:
         with self._lock:

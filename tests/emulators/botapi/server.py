@@ -123,6 +123,11 @@ class BotApi:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
+    @property
+    def connections(self) -> int:
+        """How many clients have made since up()."""
+        return self._server.accepted if self._server else 0
+
     def up(self) -> None:
         """Listen; after down() on the same port as before."""
         with self._changed:
