@@ -127,9 +127,9 @@ class Rig:
         return terminal.text
 
     @contextlib.contextmanager
-    def lingering(self, seconds: float = WATCHED) -> Iterator[subprocess.Popen[str]]:
+    def lingering(self, seconds: float = WATCHED, **options: Any) -> Iterator[subprocess.Popen[str]]:
         """A run that watches the stick; it is there when it has looked once."""
-        process = self.start("--linger", str(seconds))
+        process = self.start("--linger", str(seconds), **options)
         before = len(self.stick.commands)
         self.stick.wait_for(lambda stick: any("CMGL" in c.text for c in stick.commands[before:]))
         yield process

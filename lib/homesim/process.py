@@ -105,8 +105,20 @@ class ModemLock:
         """
         try:
             with self._next.acquire(timeout=min(wait, queue), poll_interval=0.02):
-                self._lock.acquire(timeout=wait, poll_interval=0.05)
+                return self._acquire(wait)
         except TimeoutError:  # filelock's is one
+            return False
+        except OSError as error:
+            raise TryAgain(self._next.lock_file, reason(error)) from None
+
+    def take_unused(self) -> bool:
+        """Whether nobody had it. The run at work does not see us at the door."""
+        return self._acquire(0)
+
+    def _acquire(self, wait: float) -> bool:
+        try:
+            self._lock.acquire(timeout=wait, poll_interval=0.05)
+        except TimeoutError:
             return False
         except OSError as error:
             raise TryAgain(self._lock.lock_file, reason(error)) from None

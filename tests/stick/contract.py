@@ -43,8 +43,10 @@ class Device(Protocol):
 
 
 def opened(device: Device) -> Driver:
+    """One at its work; what it holds before it is started one test looks at."""
     driver = device.connect()
     driver.open()
+    driver.start()
     return driver
 
 
@@ -70,6 +72,17 @@ class DriverTests:
         for _ in range(2):
             assert listed(driver) == {Slot(*place, text) for place, text in held.items()}
         assert device.stored() == held
+
+    def test_all_is_listed_before_it_is_started(self, device: Device) -> None:
+        for memory in device.memories:
+            device.store(memory, 0, ONE)
+            device.store(memory, 1, UNDECODABLE)
+        driver = device.connect()
+        driver.open()
+        before = listed(driver)
+        assert {(slot.memory, slot.index): slot.pdu for slot in before} == device.stored()
+        driver.start()
+        assert listed(driver) == before
 
     def test_an_empty_one_is_empty(self, device: Device) -> None:
         driver = opened(device)
@@ -113,6 +126,23 @@ class DriverTests:
         assert not driver.delete(first)
         assert Slot(first.memory, 0, THREE) in listed(driver)
         assert len(device.stored()) == 2 * len(device.memories)
+
+    def test_a_named_place_is_read_alone(self, device: Device) -> None:
+        """As it stands, in each memory, before and after it was started; nothing stands in an empty one."""
+        driver = device.connect()
+        driver.open()
+        for _ in range(2):
+            for memory, pdu in zip(device.memories, (ONE, TWO), strict=False):
+                device.store(memory, 3, pdu)
+                assert driver.read(f"{memory} 3") == Slot(memory, 3, pdu)
+                assert driver.read(f"{memory} 4") is None
+            driver.start()
+            assert len(listed(driver)) == len(device.memories)
+        assert driver.read("") is None
+        assert driver.read("MT 3") is None
+        device.tear(True)
+        torn = driver.read(f"{device.memories[0]} 3")
+        assert torn is None or not torn.whole
 
     def test_a_slot_is_used_again(self, device: Device) -> None:
         driver = opened(device)

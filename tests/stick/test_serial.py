@@ -152,7 +152,8 @@ class TestDeleting:
         rig.stick.store("SM", 0, pdus.deliver("old"))
 
         def replaces(phase: str, text: str) -> None:
-            if phase == "done" and "CMGL" in text and rig.stick.stored().get(("SM", 0)) == pdus.deliver("old"):
+            selected = [command.text for command in rig.stick.commands if "CPMS" in command.text][-1:]
+            if phase == "done" and "CMGL" in text and selected == ['AT+CPMS="SM"']:
                 rig.stick.on_command = None
                 rig.stick.store("SM", 0, pdus.deliver("new"))
 

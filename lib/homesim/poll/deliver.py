@@ -17,6 +17,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cache
 
 from homesim import config
 from homesim.chat import render
@@ -24,6 +25,7 @@ from homesim.chat.destination import Chat
 from homesim.chat.post import Answer, Draft, Outcome
 from homesim.errors import ConfigError, HomesimError, TryAgain
 from homesim.poll.backlog import Backlog, Letter
+from homesim.sms import otp
 from homesim.store.entry import Entry, moment, own
 from homesim.store.spool import Spool
 
@@ -32,6 +34,14 @@ BACK_OFF = (1.0, 2.0, 4.0, 8.0, 15.0)  # seconds between tries in one run
 QUICK = 5  # messages in a row that may fail, though the way is open, before the others are tried slowly
 
 log = logging.getLogger(__name__)
+
+
+@cache
+def warm() -> None:
+    """Have at hand what the first message would wait for: requests, and the patterns by which a code is found."""
+    from homesim.chat import telegram  # noqa: F401
+
+    otp.find("promo code 482913")
 
 
 class Delivery:
@@ -58,6 +68,11 @@ class Delivery:
         if self._problem or not (stuck := self._backlog.suspects()):
             return self._problem
         return TryAgain("Telegram", f"{len(stuck)} SMS failed though it could be reached; they are kept and sent later")
+
+    def prepare(self) -> None:
+        """Something is to be sent soon."""
+        if not self._closed and self._problem is None:
+            self._chat.open()
 
     def send_waiting(self, until: float, sleep: Callable[[float], None] = time.sleep) -> float | None:
         """Send until nothing waits, something fails or time.monotonic() is `until`.

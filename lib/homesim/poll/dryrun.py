@@ -34,6 +34,7 @@ def dry_run(settings: Config, modem: Modem, connect: Callable[[], Driver]) -> in
         return EXIT_OK
     driver = connect()
     driver.open()
+    driver.start()
     found = driver.slots(driver.memories())
     slots = Slots(spool, {})
     named = {slots.name(one): one for one in found}

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Sequence
 from threading import Event
 
 from homesim.poll.reassemble import Reassembly
@@ -21,6 +22,7 @@ from homesim.store.entry import Entry
 from homesim.store.spool import Spool
 
 TRIES = 2  # to delete one SMS in one run
+NAMED = 4  # places that are read alone: of more than that the list is sooner there
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +40,28 @@ class Fetch:
         self._fresh: set[Slot] = set()  # not stored before this run
         self._tries: Counter[Slot] = Counter()  # to delete it: what a stick keeps is not asked for ever
         self._announced: set[str] = set()  # places in which the stick says something new
+        self._unread: deque[str] = deque(maxlen=NAMED)  # of those, what has not been looked for
+        self._watches = False  # what comes now comes while we are there
+        self.coming = False  # something that was announced is to be sent soon
 
     def announced(self, news: Arrived) -> None:
         """May be called in any thread."""
         self._announced.add(news.place)
+        self._unread.append(news.place)
+        self.coming = True
+        self._wake.set()
+
+    def take_announced(self, driver: Driver) -> None:
+        """Store what the stick has named, before all is counted and listed. A notice may lie; the list is the truth.
+
+        What leaves a doubt is left to the list: which SMS it is when it has no time, what it is when it is not whole.
+        """
+        for _ in range(len(self._unread)):
+            one = driver.read(self._unread.popleft())
+            if one and one.whole and not untimed(one) and self._store(one):
+                self.reassemble()
+                self._wake.set()
+                self._judge([one])
 
     def take(self, driver: Driver, memories: dict[str, Memory], hurry: Event) -> bool:
         """Move what is on the stick into the spool.
@@ -54,14 +74,17 @@ class Fetch:
         due = self._slots.look(found, memories)
         hidden = sum(max(0, memory.used - listed[name]) for name, memory in memories.items())
         self._status.set(hidden=hidden, torn=dict(self._slots.torn))
-        arrived = [self._store(one) for one in found if one.whole or one in due]
+        stored = [one for one in found if one.whole or one in due]
+        arrived = [self._store(one) for one in stored]
         for one in due:
             self._slots.settled(one)
         self._status.set(torn=dict(self._slots.torn))
         if any(arrived):
             self._wake.set()
-        if not all(arrived):  # stored by a run that may have been killed before it was durable
+            self._judge([one for one, new in zip(stored, arrived, strict=True) if new])
+        if any(one not in self._fresh for one in stored):  # by a run that may have been killed before it was durable
             self._spool.sync()
+        self._watches = True
         self.reassemble()
         freed = False
         whole = [one for one in found if one.whole]
@@ -79,6 +102,12 @@ class Fetch:
         if self._reassembly.behind() and self._reassembly.step():
             self._wake.set()
         return self._reassembly.behind()
+
+    def _judge(self, came: Sequence[Slot]) -> None:
+        """Whether the stick says what comes, as far as we were there to hear it."""
+        if self._watches:
+            noticed = all(one.place in self._announced for one in came)
+            self._status.set(noticed=self._status.seen.noticed + len(came) if noticed else 0)
 
     def _store(self, one: Slot) -> bool:
         """Keep it. False when it is here already, or was forwarded."""

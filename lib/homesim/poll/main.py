@@ -21,7 +21,7 @@ from typing import NoReturn
 from homesim import config, process, program
 from homesim.config import Config
 from homesim.errors import EXIT_OK, HomesimError
-from homesim.poll.deliver import Delivery
+from homesim.poll.deliver import Delivery, warm
 from homesim.poll.dryrun import dry_run
 from homesim.poll.fetch import Fetch
 from homesim.poll.reassemble import Reassembly
@@ -33,7 +33,7 @@ from homesim.stick.status import Status
 from homesim.store.spool import Spool
 
 NAME = "homesim-poll"
-TICK = 0.5  # seconds between looks at the clock and at the stick's thread
+TICK, REST = 0.5, 5.0  # seconds between looks at the clock, the spool and the stick's thread; and when nothing waits
 SEND = 45.0  # seconds that even a run which looks once may send
 _ENDS = "HOMESIM_ENDS"  # the process that has started itself anew, and when its time is over (CLOCK_MONOTONIC)
 _WORTH = 10.0  # seconds that must be left for a new start to make sense
@@ -87,9 +87,7 @@ def _serve(settings: Config, name: str, linger: float) -> int:
     """One modem, until the run's time is over."""
     clock = Clock(linger)
     turn = process.ModemLock(settings.paths.run, name)
-    # cron's run waits an instant. A person wants to see what a run says, and cron's are at work nearly always.
-    longest = settings.poll.linger * 1.2 + process.HAND_OVER
-    if not (turn.wait(longest, log.info) if sys.stderr.isatty() else turn.take()):
+    if not (turn.take_unused() or (_wait(turn, settings) if sys.stderr.isatty() else _next(turn))):
         log.info("%s: another run is at work", name)
         return EXIT_OK
     if not clock.anew:
@@ -98,6 +96,17 @@ def _serve(settings: Config, name: str, linger: float) -> int:
     bus = usb.Bus(settings.paths.sysfs)
     usb.put_back(bus, match.left(spool, bus), Path(settings.modems[name].device))
     return _Run(settings, name, clock, turn, spool, once=linger == 0).serve()
+
+
+def _wait(turn: process.ModemLock, settings: Config) -> bool:
+    """A person wants to see what a run says, and cron's are at work nearly always."""
+    return turn.wait(settings.poll.linger * 1.2 + process.HAND_OVER, log.info)
+
+
+def _next(turn: process.ModemLock) -> bool:
+    """Cron's run waits an instant. It is complete when it comes to the door, where it is seen, and awaited no more."""
+    warm()
+    return turn.take()
 
 
 class Clock:
@@ -117,6 +126,11 @@ class Clock:
         """`successor`: whether the next run waits at the door."""
         now = time.monotonic()
         return now >= self.last or (now >= self._end and successor())
+
+    @property
+    def rest(self) -> float:
+        """Seconds until it may be over."""
+        return max(0.0, self._end - time.monotonic())
 
     def worth(self) -> bool:
         """Whether to start anew, once: what a stick says to two starts it says to a thousand."""
@@ -141,8 +155,8 @@ class _Run:
         self._wake = threading.Event()
         self._delivery = Delivery(self._spool, settings.telegram, self._modem)
         self._reassembly = Reassembly(self._spool, settings.poll.multipart_wait)
-        fetch = Fetch(self._spool, self._reassembly, self._status, self._wake)
         connect = functools.partial(_connect, self._modem, self._spool)
+        self._fetch = fetch = Fetch(self._spool, self._reassembly, self._status, self._wake)
         self._watch = Watch(self._modem, connect, self._spool, fetch, self._status, self._wake, once=once)
         self._clock = clock
         self._once = once
@@ -169,9 +183,14 @@ class _Run:
             if over:
                 self._watch.leave()
             self._report()
+            if self._watch.looked and not (self._once or over):
+                warm()
             if not done:
-                self._wake.wait(TICK)
+                self._wake.wait(TICK if self._status.seen.spool["new"] else max(TICK, min(REST, self._clock.rest)))
             self._wake.clear()
+            if self._fetch.coming:
+                self._fetch.coming = False
+                self._delivery.prepare()
 
     def _end(self, problem: BaseException | None) -> int:
         if problem is not None and not isinstance(problem, HomesimError):

@@ -21,6 +21,7 @@ from homesim.stick.status import Status
 from homesim.store.spool import Spool
 
 LOOK, LIST, ASK = 1.0, 5.0, 60.0  # seconds between counts, full lists, questions about the network
+PROVEN = 3  # SMS in a row that the stick has announced: then only the lists count
 VAIN = 5  # notices in a row that brought nothing: then the stick's notices do not hurry us any more
 GIVE_WAY = 0.1  # seconds that belong to the sending thread when there are many parts to work on
 
@@ -44,6 +45,7 @@ class Watch(threading.Thread):
         """`connect` makes the stick's driver, given whom it tells its news."""
         super().__init__(daemon=True)
         self.problem: BaseException | None = None
+        self.looked = False  # what lay on the stick is in the spool
         self._stir = threading.Event()  # the stick said something, or it is time to leave
         self._noticed = True  # what it said is a reason to list its SMS
         self._vain = 0
@@ -82,15 +84,20 @@ class Watch(threading.Thread):
         finally:
             if driver.sim:
                 self._status.set(sim=driver.sim)
-        while True:
+        self._look(driver)
+        self.looked = True
+        self._wake.set()
+        driver.start()
+        self._status.set(reader=driver.reader)
+        while not self._leaving:
             self._look(driver)
-            if self._leaving or self._once:
+            if self._once:
                 return
             self._wait(driver)
 
     def _wait(self, driver: Driver) -> None:
         """Until it is time for a look; calls and parts that wait are attended to meanwhile."""
-        until = time.monotonic() + LOOK
+        until = time.monotonic() + (LIST if self._status.seen.noticed >= PROVEN else LOOK)
         while not ((self._noticed and self._vain < VAIN) or self._leaving) and (rest := until - time.monotonic()) > 0:
             behind = self._fetch.reassemble()
             if self._stir.wait(min(rest, GIVE_WAY) if behind else rest):
@@ -109,7 +116,6 @@ class Watch(threading.Thread):
     def _look(self, driver: Driver) -> None:
         began, taken = time.monotonic(), self._fetch.taken
         noticed, memories = self._count(driver)
-        self._status.set(reader=driver.reader)
         if noticed or memories != self._counts or began - self._listed >= LIST:
             while self._fetch.take(driver, memories, self._stir) and not self._leaving:
                 _, memories = self._count(driver)
@@ -117,7 +123,7 @@ class Watch(threading.Thread):
         self._vain = self._vain + 1 if noticed and self._fetch.taken == taken else 0
         self._counts = memories
         self._status.answered(memories)
-        if began - self._asked >= ASK:
+        if self.looked and began - self._asked >= ASK:  # not before libgammu has started, when nobody would look
             state = driver.state()
             self._status.set(registration=state.registration, operator=state.operator, signal=state.signal)
             log.debug("%s: %s", self._modem.name, state.network)
@@ -128,6 +134,8 @@ class Watch(threading.Thread):
         self._stir.clear()
         if noticed := self._noticed:  # else left as it is: it may be set just now
             self._noticed = False
+        if self._vain < VAIN:
+            self._fetch.take_announced(driver)
         self._calls.attend(driver)
         if memories := driver.memories():
             return noticed, memories

@@ -150,11 +150,17 @@ class Driver(Protocol):
     def open(self) -> None:
         """Ready to be read when this returns: it answers, and its SIM is open. A PIN is never tried to its end."""
 
+    def start(self) -> None:
+        """Whatever takes long and is not needed to read what lies there: done once that has been read."""
+
     def memories(self) -> dict[str, Memory]:
         """How many SMS it counts: the cheapest look there is. A memory that it refuses is left out."""
 
     def slots(self, memories: dict[str, Memory]) -> list[Slot]:
         """All that stands in these memories, read or unread, also what cannot be decoded or was not counted."""
+
+    def read(self, place: str) -> Slot | None:
+        """What stands in a place that Arrived has named, by the shortest way; None: nothing, or it will not say."""
 
     def delete(self, slot: Slot) -> bool:
         """Free the slot if it still holds this very SMS. False when it does not, or the stick will not say.

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import gammu
@@ -21,7 +21,7 @@ from homesim.config import Modem
 from homesim.errors import ConfigError, TryAgain
 from homesim.stick.at import Wire
 from homesim.stick.commands import MEMORIES, Content, Plain, lists, news
-from homesim.stick.driver import Memory, News, Slot, State, Stuck
+from homesim.stick.driver import Memory, News, Rings, Slot, State, Stuck
 from homesim.stick.sim import unlock
 from homesim.store.spool import Spool
 
@@ -42,6 +42,18 @@ _GONE = (gammu.ERR_DEVICEWRITEERROR, gammu.ERR_DEVICEREADERROR, gammu.ERR_NOTCON
 log = logging.getLogger(__name__)
 
 
+class _AtWork(Plain):
+    """Between libgammu's calls."""
+
+    def at(self, command: str) -> Sequence[str]:
+        try:
+            return super().at(command)
+        except TryAgain as error:
+            if error is self.wire.problem:
+                raise
+            raise Stuck(self.wire.path, "the stick stopped answering") from None
+
+
 class Serial:
     """A Driver. See there for what its functions hold."""
 
@@ -50,23 +62,24 @@ class Serial:
         self.sim = ""
         self._modem = modem
         self._spool = spool
-        self._wire = Wire(modem.device, lambda line: (what := news(line)) and tell(what))
-        self._plain = Plain(self._wire, CALL)
+        self._tell = tell
+        self._names_callers = False  # it says who calls behind each ring; before that a ring says nothing
+        self._wire = Wire(modem.device, self._said)
+        self._plain = _AtWork(self._wire, CALL)
         self._busy_until = float("inf")  # time.monotonic() after which the call in progress has failed
         self._machine = gammu.StateMachine()
         _OPENED.append(self._machine)
         self._selected = ""  # the memory of CMGR and CMGD, where we know it
-        self._started = True  # libgammu works with this stick
-        self._counted = True  # it can count its SMS, and then list them too
+        self._started: bool | None = None  # libgammu works with this stick; None: not tried yet
+        self._counted = False  # it can count its SMS, and then list them too
 
     @property
     def reader(self) -> str:
-        """Who reads the stick: "libgammu" or "plain AT"."""
-        return "libgammu" if self._started else "plain AT"
+        """Who reads the stick: "libgammu" or "plain AT"; "": that is not known yet."""
+        return {True: "libgammu", False: "plain AT", None: ""}[self._started]
 
     def open(self) -> None:
         self.sim = self._quiet()
-        self._start()
         unlock(self._plain, self.sim, self._modem, self._spool)
         self.sim = "READY"
 
@@ -81,12 +94,17 @@ class Serial:
         probe.at("AT^CURC=0")  # none of Huawei's own reports
         probe.at("AT+CNMI=2,1,0,0,0")  # TS 27.005 3.4.1: +CMTI for each SMS stored
         probe.at("AT+CLIP=1")  # TS 27.007 7.11: who calls
+        self._names_callers = True
         probe.radio_on()
         if (sim := probe.sim()) == "OK":  # a late answer to the run before us put all of them out of step
             raise Stuck(self._modem.device, "the stick answers what was asked before")
         return sim
 
-    def _start(self) -> None:
+    def _said(self, line: str) -> None:
+        if (what := news(line)) and (self._names_callers or what != Rings()):
+            self._tell(what)
+
+    def start(self) -> None:
         """Let libgammu take the wire, if it can work with this stick. Raise ConfigError when it cannot with any."""
         connection = self._modem.connection
         self._machine.SetConfig(
@@ -99,6 +117,8 @@ class Serial:
             raise ConfigError(key, f"libgammu knows no connection {connection}; leave the key out") from None
         except gammu.GSMError as error:
             self._without_libgammu(str(error.args[0]["Text"]))  # str(GSMError) is a dict
+        else:
+            self._started = self._counted = True
 
     def _without_libgammu(self, why: str) -> None:
         self._started = self._counted = False
@@ -141,13 +161,22 @@ class Serial:
         for memory, count in memories.items():
             listed = passed.get(memory)
             if listed is None or not all(content.whole for content in listed.values()):
-                self._select(memory)
+                self._at(memory)
             contents = self._plain.contents(count.size) if listed is None else listed
             for index, content in contents.items():
                 again = content if content.whole else self._plain.content(index)
                 if text := again.text or content.text:
                     found.append(Slot(memory, index, text, again.whole))
         return found
+
+    def read(self, place: str) -> Slot | None:
+        memory, _, index = place.partition(" ")
+        if memory not in MEMORIES:  # "MT" is both, and does not tell which
+            return None
+        if not self._at(memory):
+            return None
+        content = self._plain.content(int(index))
+        return Slot(memory, int(index), content.text, content.whole) if content.text else None
 
     def delete(self, slot: Slot) -> bool:
         if not self.holds(slot):
@@ -156,8 +185,7 @@ class Serial:
         return True
 
     def holds(self, slot: Slot) -> bool:
-        if self._selected != slot.memory:
-            self._select(slot.memory)
+        self._at(slot.memory)
         return self._plain.content(slot.index).text == slot.pdu
 
     def hang_up(self) -> bool:
@@ -178,9 +206,11 @@ class Serial:
             pass  # empty, or the first SMS cannot be decoded: the list has passed all the same
         return lists(self._wire.exchanges)
 
-    def _select(self, memory: str) -> None:
-        if self._plain.select(memory):
+    def _at(self, memory: str) -> bool:
+        """Whether it is the memory of CMGR and CMGD now."""
+        if self._selected != memory and self._plain.select(memory):
             self._selected = memory
+        return self._selected == memory
 
     def _call(self, function: Callable[..., T], *args: Any, limit: float = CALL, **options: Any) -> T:
         """Call libgammu. Raise TryAgain when it must not be called again."""

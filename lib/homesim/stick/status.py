@@ -42,6 +42,7 @@ class Seen(State):
     stuck: int = 0  # slots that are not freed, though what is in them was forwarded
     torn: dict[str, float | None] = field(default_factory=dict)  # poll/slots
     stored: int = 0  # messages taken from it since boot
+    noticed: int = 0  # SMS in a row whose coming it has said
     spool: dict[str, int] = field(default_factory=dict)  # entries by folder
     error: str = ""  # why the stick does not show its SMS
     fault: str = ""  # which fault that is: a key of health/faults
