@@ -30,7 +30,7 @@ help:
 	@echo 'make soak-vm     a day in an hour there: 200 SMS, random faults'
 	@echo 'make break-vm    make test-vm with what each case is there for broken: each must fail'
 	@echo 'make check       ruff, mypy --strict, the rules of the rooms'
-	@echo 'make bench       homesim, gammu-smsd and smstools side by side (about twenty minutes)'
+	@echo 'make bench       homesim, gammu-smsd and smstools side by side (half an hour; CORE=10: with a tenth of a core)'
 	@echo 'make clean       remove what these have made'
 
 install uninstall purge:
@@ -74,7 +74,7 @@ check:
 
 bench:
 	@tests/prepare bench
-	PYTHONPATH=lib:tests $(PYTHON) tests/bench/main.py --readme tests/README.md
+	PYTHONPATH=lib:tests $(PYTHON) tests/bench/main.py --readme tests/README.md $(if $(CORE),--core $(CORE))
 
 clean:
 	rm -rf .chroots .vm .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache

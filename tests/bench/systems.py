@@ -16,12 +16,14 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from bench.core import Core
 from emulators.botapi.server import BotApi
+from emulators.botapi.tls import Tls
 from rig import BIN
 
 MINUTE = 60.0
@@ -37,6 +39,11 @@ class Place:
     folder: Path
     port: Path
     api: BotApi
+    tls: Tls | None = None  # in front of it
+
+    @property
+    def url(self) -> str:
+        return self.tls.url if self.tls else self.api.url
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,7 @@ class System:
     configure: Callable[[Place], list[str]]  # writes the configuration; the command to start
     look: float  # seconds from one look at the stick to the next, when nothing comes
     every: float | None = None
+    core: Core | None = None  # the part of one that it gets
 
     def installed(self) -> bool:
         return shutil.which(self.program, path=PATH) is not None
@@ -58,7 +66,8 @@ class System:
     def running(self, place: Place) -> Iterator[Family]:
         """Started now; all of it is gone afterwards."""
         command = self.configure(place)
-        with Family(place.folder / "output") as family:
+        environment = place.tls.trusted if place.tls else os.environ
+        with Family(place.folder / "output", {**environment, "PATH": PATH}, self.core) as family:
             family.spawn(command)
             again = partial(family.spawn, command)
             with each(self.every, family.started, again) if self.every else contextlib.nullcontext():
@@ -88,9 +97,11 @@ def each(seconds: float, begin: float, do: Callable[[], object]) -> Iterator[Non
 class Family:
     """The processes of one system with all their descendants. A context manager: it kills them at the end."""
 
-    def __init__(self, output: Path) -> None:
+    def __init__(self, output: Path, environment: Mapping[str, str], core: Core | None) -> None:
         self.started = time.monotonic()
         self._output = output
+        self._environment = environment
+        self._core = core
         self._lock = threading.Lock()  # nobody is reaped between two readings that belong together
         self._processes: list[subprocess.Popen[bytes]] = []
         self._before = _reaped_cpu()
@@ -115,7 +126,8 @@ class Family:
                     stdout=output,
                     stderr=output,
                     start_new_session=True,  # Ctrl-C is for the benchmark, which then ends these
-                    env={**os.environ, "PATH": PATH},
+                    env=self._environment,
+                    preexec_fn=self._core.join if self._core else None,
                 )
             )
 
@@ -124,6 +136,12 @@ class Family:
         with self._lock:
             self._reap()
             return _reaped_cpu() - self._before + sum(_cpu(pid) for pid in self._pids())
+
+    def scheduled(self) -> float:
+        """The same of those that live, to the nanosecond (/proc/PID/schedstat)."""
+        with self._lock:
+            tasks = (task for pid in self._pids() for task in Path(f"/proc/{pid}/task").glob("*/schedstat"))
+            return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
     def resident(self) -> float:
         """MiB: the sum of the processes' resident sets, shared pages counted for each."""
@@ -205,7 +223,7 @@ print("Python", platform.python_version(), "with libgammu", gammu.Version()[0])"
 
 def _homesim(python: str, linger: float, place: Place) -> list[str]:
     tables: dict[str, dict[str, str | int | float]] = {
-        "telegram": {"token": place.api.token, "chat_id": place.api.chat_id, "api_url": place.api.url},
+        "telegram": {"token": place.api.token, "chat_id": place.api.chat_id, "api_url": place.url},
         "modem.home": {"device": str(place.port)},
         "poll": {"linger": linger},
         "paths": {"state": str(place.folder / "state"), "run": str(place.folder / "run")},
@@ -221,8 +239,9 @@ def _homesim(python: str, linger: float, place: Place) -> list[str]:
 
 def _curl(place: Place) -> str:
     """Post stdin as a message's text, whatever is in it."""
-    url = f"{place.api.url}/bot{place.api.token}/sendMessage"
-    return f"curl --silent --output /dev/null --data chat_id={place.api.chat_id} --data-urlencode text@- {url}"
+    url = f"{place.url}/bot{place.api.token}/sendMessage"
+    trust = f" --cacert {place.tls.certificate}" if place.tls else ""
+    return f"curl{trust} --silent --output /dev/null --data chat_id={place.api.chat_id} --data-urlencode text@- {url}"
 
 
 def _script(path: Path, line: str) -> Path:
