@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Watches one stick for the length of a run, in a thread of its own: a frozen stick holds up nobody else.
 
-The stick's own notice (+CMTI) is acted on at once; a count each LOOK finds what came without notice; a full
-list each LIST finds what was not counted.
+The slot that the stick's own notice (+CMTI) names is read at once; a count each LOOK finds what came without notice,
+and is spared where the last ones all came with it; a full list each LIST finds what was not counted.
 """
 
 from __future__ import annotations
