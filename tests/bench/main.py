@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -49,6 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     add("--readme", type=Path, metavar="FILE", help="put the result between its <!-- bench --> marks")
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # cron's Python keeps what it has compiled
     try:
         return _bench(arguments)
     except OSError as error:

@@ -36,7 +36,7 @@ from rig import now
 PROFILE, LATENCY = "E3372", 0.02
 SIM = 50  # slots of its SIM
 SAMPLE = 0.25  # seconds between two looks at the resident memory
-BEFORE = 3  # SMS
+BEFORE = 5  # SMS
 EARLY = 0.05  # seconds before cron's tick
 PROBES = 0.3, 0.8  # seconds after cron's tick at which an SMS arrives in any case: the hand-over
 ROUND_TRIP = 0.05  # seconds to Telegram and back, where it is behind TLS
