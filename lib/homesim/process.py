@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import time
@@ -98,32 +99,25 @@ class ModemLock:
         self._lock = filelock.FileLock(folder / f"{modem}.lock")
         self._next = filelock.FileLock(folder / f"{modem}.next")
 
-    def take(self, wait: float = HAND_OVER, queue: float = QUEUE) -> bool:
+    def take(self, wait: float = HAND_OVER, queue: float | None = QUEUE) -> bool:
         """Whether the lock was free within `wait` seconds. At most one run is the next.
 
-        `queue`: seconds to become the next in turn.
+        `queue`: seconds to become the next in turn; None: to be none, so that the run at work sees nobody at the door.
         """
         try:
-            with self._next.acquire(timeout=min(wait, queue), poll_interval=0.02):
-                return self._acquire(wait)
+            with self._place(wait, queue):
+                self._lock.acquire(timeout=wait, poll_interval=0.05)
         except TimeoutError:  # filelock's is one
-            return False
-        except OSError as error:
-            raise TryAgain(self._next.lock_file, reason(error)) from None
-
-    def take_unused(self) -> bool:
-        """Whether nobody had it. The run at work does not see us at the door."""
-        return self._acquire(0)
-
-    def _acquire(self, wait: float) -> bool:
-        try:
-            self._lock.acquire(timeout=wait, poll_interval=0.05)
-        except TimeoutError:
             return False
         except OSError as error:
             raise TryAgain(self._lock.lock_file, reason(error)) from None
         self._taken.append(self)
         return True
+
+    def _place(self, wait: float, queue: float | None) -> contextlib.AbstractContextManager[object]:
+        if queue is None:
+            return contextlib.nullcontext()
+        return self._next.acquire(timeout=min(wait, queue), poll_interval=0.02)
 
     def wait(self, seconds: float, say: Callable[[str], object]) -> bool:
         """Take it, if need be when the run at work has ended, of which `say` is told first."""

@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     add = parser.add_argument
     add("--python", metavar="FILE", help="runs homesim (/usr/bin/python3 if it has the modules, else this one)")
     add("--quick", action="store_true", help="a smoke test, minutes of 6 s, few SMS: only losses and repeats count")
-    add("--core", type=int, metavar="PERCENT", help="give each system so much of one core, as a small Pi has (as root)")
+    add("--core", type=_percent, metavar="PERCENT", help="of one core for each system, as on a small Pi (as root)")
     add("--readme", type=Path, metavar="FILE", help="put the result between its <!-- bench --> marks")
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -56,10 +56,17 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         if arguments.core is None:
             raise
-        print(f"--core: there is no cgroup that limits a CPU here: {error}", file=sys.stderr)
+        print(f"--core: no cgroup limits a CPU here: {error}; run it as root, or without", file=sys.stderr)
         return 2
     except KeyboardInterrupt:  # every system has been ended on the way here
         return 130
+
+
+def _percent(text: str) -> int:
+    """The kernel gives no less than a millisecond at a time (core.PERIOD)."""
+    if text.isdecimal() and 5 <= int(text) <= 100:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text}: expected percent of one core, 5 to 100")
 
 
 def _bench(arguments: argparse.Namespace) -> int:

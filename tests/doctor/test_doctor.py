@@ -12,14 +12,11 @@ import json
 import os
 import shutil
 import socket
-import ssl
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +26,7 @@ import pytest
 from clinic import Clinic
 from doctor.system import PACKAGES, STATION, System, first_bad
 from emulators.botapi.server import CHAT_ID, TOKEN, Chat, gateway, honest, portal, redirect, refusal
+from emulators.botapi.tls import Tls
 from emulators.stick.stick import Cure, Registration, Sim, Trouble
 from homesim.health import incident as begun
 from homesim.health.faults import FAULTS
@@ -241,16 +239,8 @@ def right_pin(system: System) -> None:
 
 def certificate(system: System) -> None:
     """A TLS server whose certificate nobody has signed."""
-    folder = system.rig.folder
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1"]
-    command += ["-keyout", str(folder / "key"), "-out", str(folder / "certificate")]
-    subprocess.run(command, check=True, capture_output=True)
-    server = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "certificate", folder / "key")
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    system.configure(telegram=f'api_url = "https://127.0.0.1:{server.server_port}"')
+    tls = Tls(system.rig.folder, system.rig.api).__enter__()
+    system.configure(telegram=f'api_url = "{tls.url}"')
 
 
 def chat(**fields: object) -> Change:

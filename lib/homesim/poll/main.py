@@ -87,7 +87,7 @@ def _serve(settings: Config, name: str, linger: float) -> int:
     """One modem, until the run's time is over."""
     clock = Clock(linger)
     turn = process.ModemLock(settings.paths.run, name)
-    if not (turn.take_unused() or (_wait(turn, settings) if sys.stderr.isatty() else _next(turn))):
+    if not (_wait(turn, settings) if sys.stderr.isatty() else _next(turn)):
         log.info("%s: another run is at work", name)
         return EXIT_OK
     if not clock.anew:
@@ -105,6 +105,8 @@ def _wait(turn: process.ModemLock, settings: Config) -> bool:
 
 def _next(turn: process.ModemLock) -> bool:
     """Cron's run waits an instant. It is complete when it comes to the door, where it is seen, and awaited no more."""
+    if turn.take(wait=0, queue=None):
+        return True
     warm()
     return turn.take()
 

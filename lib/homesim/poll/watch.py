@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Watch(threading.Thread):
-    """Runs until `leave` is called, or for one look; sets `wake` when there is news."""
+    """Runs until `leave` is called, or for a look before and one after libgammu has started; sets `wake` for news."""
 
     def __init__(
         self,

@@ -171,9 +171,7 @@ class Serial:
 
     def read(self, place: str) -> Slot | None:
         memory, _, index = place.partition(" ")
-        if memory not in MEMORIES:  # "MT" is both, and does not tell which
-            return None
-        if not self._at(memory):
+        if memory not in MEMORIES or not self._at(memory):  # "MT" is both, and does not tell which
             return None
         content = self._plain.content(int(index))
         return Slot(memory, int(index), content.text, content.whole) if content.text else None
