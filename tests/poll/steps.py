@@ -186,8 +186,10 @@ def _file_steps(calls: list[Call], pid: int, folder: Path) -> Iterator[FileStep]
         own = list(_below(call, folder))
         for path in own[: 1 if call.name in ("rename", "link") else None]:  # whose second path -P overlooks
             counts[watching, call.name, path] += 1
-        if call.takes_effect and own and not _repeated(call, own[0], counts) and not _shared(call, own[0], watching):
+        if call.takes_effect and own and not _shared(call, own[0], watching):
             nth = counts[watching, call.name, own[0]]
+            if _repeated(own[0], nth):
+                continue
             if watching and counts[False, call.name, own[0]] >= nth:
                 raise Entangled(call)
             yield FileStep(watching, call.name, own[0].replace(str(pid), "{pid}"), nth)
@@ -207,9 +209,10 @@ def _shared(call: Call, path: str, watching: bool) -> bool:
     return watching and (call.name, path) == ("fsync", "state/home")
 
 
-def _repeated(call: Call, path: str, counts: Counter[tuple[bool, str, str]]) -> bool:
-    """How often the status is written within a run depends on the clock; at least twice."""
-    return path.startswith("run/") and counts[False, call.name, path] > 2
+def _repeated(path: str, nth: int) -> bool:
+    """How often the status, and what is known of a call that rings, is written within a run depends on the clock; at
+    least twice."""
+    return path.startswith("run/") and nth > 2
 
 
 def kill(rig: Rig, step: Step) -> bool:
