@@ -31,5 +31,6 @@ if __name__ == "__main__":
         process.HAND_OVER = 2.0 * times
         recovery.SETTLE = usb.RETURN = 2.0 * times
         recovery.ANSWER = recovery.REGISTER = 0.2 * times
+        recovery.AGAIN = 1.5 * times
         probe.ANSWER = 1.0 * times
     main()

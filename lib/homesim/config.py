@@ -112,7 +112,7 @@ class Health:
         _URL, None, "told each five minutes that all is well, or that it is not (/fail)",
         "https://healthchecks.example/uuid", secret=True,
     )  # fmt: skip
-    alert_after: int = _key(_CHECKS, 2, "unhealthy checks in a row before you are told")
+    alert_after: int = _key(_CHECKS, 2, "unhealthy checks, of five minutes each, before you are told")
     reboot_after: float = _key(_HOURS, 0, "hours without a healthy check after which the Pi reboots; 0: never")
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = ROOT / "lib" / "homesim" / "health" / "README.md"
 PLACE = re.compile(r"(?<=<!-- faults -->\n).*?(?=<!-- /faults -->)", re.DOTALL)
-EVERY = 5  # minutes from one check to the next
 
 
 def table() -> str:
@@ -23,7 +22,7 @@ def table() -> str:
     for case in CASES:
         steps = ", ".join(f"`{step}`" for step in case.steps)
         does = " and ".join(filter(None, [steps, "waits for a hand" if case.hand else ""]))
-        time = f"{EVERY} min after that" if case.hand else f"{case.checks * EVERY} min"
+        time = "5 min after that" if case.hand else f"{case.minutes} min"
         lines.append(f"| {case.name} | {FAULTS[case.kind].what} | {does} | {time} |")
     return "\n".join(lines) + "\n"
 

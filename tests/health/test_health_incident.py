@@ -38,9 +38,10 @@ def said(spool: Spool) -> list[str]:
 
 
 def check(spool: Spool, faults: Sequence[Fault], alert_after: int = 2) -> Incident:
-    """What an unhealthy check keeps and tells."""
+    """What an unhealthy check keeps and tells, five minutes after the one before."""
     known = incident.load(spool) or incident.begin(faults[0], 0, 0)
-    return alert.keep(spool, replace(known, checks=known.checks + 1), faults, alert_after)
+    known = replace(known, checks=known.checks + 1, since=known.since - 5 * MINUTE)
+    return alert.keep(spool, known, faults, alert_after)
 
 
 def change(spool: Spool, **fields: object) -> None:
@@ -74,7 +75,7 @@ class TestTelling:
         assert len(said(spool)) == 1
         later += 2 * MINUTE
         known = check(spool, [SILENT])
-        assert known.age == pytest.approx(DAY + MINUTE)
+        assert known.age == pytest.approx(DAY + MINUTE + 5 * 5 * MINUTE)
         check(spool, [SILENT])
         _, daily = said(spool)
         assert daily.startswith("It is not over yet. The stick stopped answering on 20")

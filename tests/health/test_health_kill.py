@@ -15,7 +15,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -24,8 +24,11 @@ from conftest import pythons
 from emulators.stick.stick import Registration
 from emulators.sysfs.tree import Cure
 from health.test_health_runs import seen, silent
+from homesim.health import alert, incident
+from homesim.health.faults import FAULTS
 from homesim.process import boottime
 from homesim.stick.usb import Bus
+from homesim.store.spool import Spool
 from patience import PATIENCE
 from poll import steps
 from rig import BIN, ROOT
@@ -48,6 +51,7 @@ class Incident:
 
     happens: Happens
     step: int  # of the ladder, counted from 1 as in the incident's file; 0: the check is its first, and tells
+    kind: str = "silent"
 
     def make(self, clinic: Clinic) -> None:
         """An SMS waits in the network or on the stick, the owner has been told, the next check takes the step."""
@@ -55,16 +59,14 @@ class Incident:
         seen(clinic)
         assert clinic.health() == 0  # remembers the stick
         self.happens(clinic)
-        if not self.step:
-            return
-        assert clinic.health() == 75  # asks the port
-        path = clinic.state / "incident"
-        path.write_text(json.dumps({**json.loads(path.read_text()), "step": self.step}))
+        if self.step:
+            known = replace(incident.begin(FAULTS[self.kind], 400, 0), checks=1, step=self.step)
+            alert.keep(Spool(clinic.state), known, [FAULTS[self.kind]], 1)
 
 
 INCIDENTS = {
     "told": Incident(lambda c: silent(c, Cure.AUTHORIZE), 0),
-    "radio": Incident(searching, 1),
+    "radio": Incident(searching, 1, "unregistered"),
     "authorize": Incident(lambda c: silent(c, Cure.AUTHORIZE), 3),
     "power": Incident(lambda c: silent(c, Cure.POWER), 4),
 }
@@ -85,10 +87,10 @@ class Event:
         return f"{self.kind} {self.nth}: {self.what}"
 
 
-def events(incident: Incident) -> list[Event]:
+def events(case: Incident) -> list[Event]:
     """Of the check that takes the step, when nobody ends it."""
     with Clinic(pythons()[0]) as clinic:
-        incident.make(clinic)
+        case.make(clinic)
         hooked: list[tuple[str, str]] = []
         clinic.tree.on_write = lambda where, text: hooked.append(("write", f"{where.rpartition('/')[2]} {text}"))
         clinic.stick.on_command = lambda phase, text: hooked.append(("command", f"{text} {phase}"))
@@ -179,19 +181,19 @@ def survived(clinic: Clinic, first: str) -> list[str]:
     return problems
 
 
-def kill_once(incident: Incident, event: Event, first: str) -> list[str]:
+def kill_once(case: Incident, event: Event, first: str) -> list[str]:
     for _ in range(TRIES):
         with Clinic(pythons()[0]) as clinic:
-            incident.make(clinic)
+            case.make(clinic)
             clinic.arrive()
             if kill(clinic, event):
                 return [f"{event}, then {first}: {problem}" for problem in survived(clinic, first)]
     return [f"{event}: did not happen"]
 
 
-def kill_at(incident: Incident, wanted: list[Event], first: str) -> None:
+def kill_at(case: Incident, wanted: list[Event], first: str) -> None:
     with ThreadPoolExecutor(WORKERS) as pool:
-        results = pool.map(lambda event: kill_once(incident, event, first), wanted)
+        results = pool.map(lambda event: kill_once(case, event, first), wanted)
         problems = [problem for result in results for problem in result]
     assert wanted
     assert not problems, f"{len(problems)} problems:\n" + "\n".join(problems)

@@ -124,6 +124,7 @@ class TestOptions:
             clinic.tree.switch_mode(PLACE, STORAGE)
         change(clinic, step=len(STEPS) + 1 if happens == "top of the ladder" else None)
         change(clinic, not_before=boottime() + 600 if happens == "back-off" else None)
+        written = list(clinic.tree.writes)
         before = contents(clinic.folder)
         asked = len(clinic.stick.commands)
         code, lines = on_terminal(clinic, "--dry-run")
@@ -131,7 +132,7 @@ class TestOptions:
         assert any("would" in line for line in lines) == (happens != "well")
         assert contents(clinic.folder) == before
         assert len(clinic.stick.commands) == asked
-        assert clinic.tree.writes == []
+        assert clinic.tree.writes == written
 
     def test_a_dry_run_before_the_first_run_makes_no_folder(self, clinic: Clinic) -> None:
         clinic.health("--dry-run")
@@ -187,7 +188,6 @@ class TestLadder:
         seen(clinic)
         clinic.health()
         silent(clinic)
-        clinic.health()
         kept: list[int] = []
         clinic.tree.on_write = lambda *_: kept.append(clinic.incident()["step"])
         check(clinic)
@@ -283,15 +283,13 @@ class TestPoll:
         assert clinic.health() == 75  # looks itself
         clinic.shift(clinic.run_folder / "home.json", 140, "updated_boottime")
         assert clinic.health() == 75
-        clinic.shift(clinic.run_folder / "home.json", 140, "updated_boottime")
-        assert clinic.health() == 75
         assert clinic.steps() == ["authorize", "power"]
         assert clinic.incident()["needs"] == []
 
     @pytest.mark.slow
     def test_one_that_has_not_run_since_a_cure_gets_its_time(self, clinic: Clinic) -> None:
         silent(clinic, Cure.AUTHORIZE)
-        assert [clinic.health() for _ in range(2)] == [75, 0]
+        assert clinic.health() == 0
         assert clinic.health() == 0  # cured, and poll has not shown its SMS yet
         assert clinic.incident() == {}
         clinic.later()
@@ -303,13 +301,14 @@ class TestPoll:
         clinic.configure(poll="linger = 0")
         silent(clinic)
         assert clinic.health() == 75
+        taken = list(clinic.tree.writes)
         assert ModemLock(clinic.run_folder, "home").take(0)
         try:
             silent(clinic)
             assert clinic.health() == 75
         finally:
             release()
-        assert clinic.tree.writes == []
+        assert clinic.tree.writes == taken
 
     def test_each_modem_s_process_has_its_deadline(self, clinic: Clinic) -> None:
         """A child of fork has no interval timer; and whoever still runs holds the pipe."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from homesim.health.faults import FAULTS
+from homesim.stick import status
 from patience import PATIENCE
 from rig import ROOT, Rig
 
@@ -149,9 +150,10 @@ def test_the_steps_on_the_pi_install_a_copy_that_runs(python: str, tmp_path: Pat
 
 def test_the_crontab_lines_are_some_that_cron_takes() -> None:
     text = (ROOT / "crontab.example").read_text()
-    poll, health = (line for line in text.splitlines() if line and not line.startswith("#"))
+    poll, health, called = (line for line in text.splitlines() if line and not line.startswith("#"))
     assert re.fullmatch(r"(\* ){5}/usr/local/bin/homesim-poll 2>&1 \| logger -t homesim", poll)
     assert re.fullmatch(r"\*/5 (\* ){4}/usr/local/bin/homesim-health 2>&1 \| logger -t homesim", health)
+    assert called == f"{'* ' * 5}test ! -e {status.ill(Path('/run/homesim'))} || {health.partition('* * * * ')[2]}"
     assert text.endswith("\n")
     if not shutil.which("crontab") or os.geteuid() != 0:
         pytest.skip("no crontab(1) here, or not root")

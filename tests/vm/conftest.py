@@ -98,8 +98,7 @@ def house(flat: House, on_your_marks: Callable[[], None]) -> House:
 
 @pytest.fixture
 def cared(flat: House, on_your_marks: Callable[[], None]) -> House:
-    """A house whose stick works, and whose health is looked at each minute."""
+    """A house whose stick works."""
     flat.in_use()
-    flat.watch_each_minute()
     on_your_marks()
     return flat

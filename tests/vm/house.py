@@ -8,6 +8,7 @@ import io
 import itertools
 import subprocess
 import tarfile
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -64,7 +65,9 @@ class House:
 
     def arrives(self, *marks: str, timeout: float = 300) -> None:
         """Wait until these are in the chat. cron's minute, twice, is the usual time after a plug; a bound only."""
+        began = time.monotonic()
         self.api.wait_for(lambda api: all(mark in api.text() for mark in marks), timeout)
+        print(f"{marks} took {time.monotonic() - began:.0f} s")
 
     def times(self, mark: str) -> int:
         """In how many messages of the chat it is."""
@@ -73,10 +76,6 @@ class House:
     def alerts(self) -> list[str]:
         """The messages of the chat that are not SMS."""
         return [sent.text for sent in self.api.sent if "#" not in sent.text]
-
-    def watch_each_minute(self) -> None:
-        """Let cron start health so often, instead of every five."""
-        self.guest.check(f"sed -i 's|^\\*/5 |* |' {CRON} && grep -q '^\\* .*homesim-health' {CRON}")
 
     def settled(self, stick: Huawei | None = None) -> None:
         """Wait until no SMS is left on the stick, nor in a spool. No run has met a bug on the way."""

@@ -58,8 +58,8 @@ def keep(spool: Spool, known: Incident, faults: Sequence[Fault], alert_after: in
 
 
 def end(spool: Spool, known: Incident, messages: int, slots: int = 0) -> None:
-    """It is over: told if its owner knows of it. `messages` had waited, and what is in `slots` on the SIM."""
-    incident.over(spool, _ending(known, messages, slots) if known.told >= 0 else "")
+    """It is over: told unless nothing was done and nothing told. `messages` had waited, and what is in `slots`."""
+    incident.over(spool, "" if known.unknown else _ending(known, messages, slots))
 
 
 def _story(known: Incident, faults: Sequence[Fault]) -> str:

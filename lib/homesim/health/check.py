@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One check of one modem: look, tell its owner, and take one step of the ladder when that can help.
 
-The step is kept before it is taken, and what came of it after: a check that is killed in between is gone on with.
+Before the first step the port is asked twice: a slow stick, or one that comes back by itself, is left alone. A
+step is kept before it is taken, and what came of it after: a check that is killed in between is gone on with.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from pathlib import Path
 from homesim import process
 from homesim.config import Config
 from homesim.errors import EXIT_OK, EXIT_TRY_AGAIN, TryAgain
-from homesim.health import alert, evidence, incident
+from homesim.health import alert, evidence, incident, recovery
 from homesim.health.diagnosis import diagnose
 from homesim.health.faults import Fault
 from homesim.health.incident import Incident
@@ -118,7 +120,9 @@ class Check:
     def _incident(self, fault: Fault) -> Incident:
         """The one under way, which a stick that comes and goes takes up again, or a new one."""
         if known := incident.load(self._spool):
-            return replace(known, well=-1.0, times=known.times + 1) if known.well >= 0 else known
+            if known.unknown:  # what nobody was told of has become something else
+                known = replace(known, what=fault.what)
+            return known.relapsed() if known.well >= 0 else known
         age = next(finding.age for finding in self._findings if finding.fault == fault)
         earlier = len(incident.ended_today(self._spool))
         return incident.begin(fault, age, self._seen.status.stored, earlier=earlier)
@@ -130,7 +134,7 @@ class Check:
         if first := known.well < 0:
             known = replace(known, well=boottime())
             log.warning("%s: healthy again", self._modem.name)
-        if known.told < 0 or boottime() - known.well >= known.hold:
+        if known.unknown or boottime() - known.well >= known.hold:
             alert.end(self._spool, known, max(0, self._seen.status.stored - known.stored), unread)
         elif first:
             incident.save(self._spool, known)
@@ -156,16 +160,18 @@ class Check:
         return well
 
     def _climb(self, fault: Fault, known: Incident, faults: Sequence[Fault]) -> bool:
-        before, steps = self._ask(), self._port.steps
+        began, before, steps = time.monotonic(), self._ask(), self._port.steps
         if known.begun:  # the check before was killed in its step: what the stick says now is what came of it
             return self._outcome(fault, known, Report(problem=fault.what), before)
         seen = Report(problem="" if fault.key == "silent" else fault.what)
+        if known.checks == 1 and failed(fault.key, before):
+            time.sleep(max(0.0, began + recovery.AGAIN - time.monotonic()))
+            before = self._ask()
         if cured(fault.key, seen, before):
             return self._over(known, before.used)
-        if known.step == 0:
-            incident.save(self._spool, replace(known, step=1))
-            return False
-        step = following(steps, known.step - 1, before)
+        if not (known.tried or failed(fault.key, before) or known.lasted(2)):
+            return False  # whether it stays, though the port sees nothing of it, is for poll's next looks to say
+        step = following(steps, max(0, known.step - 1), before)
         if step == len(steps):
             return self._reboot(known.climbed(), faults)
         known = replace(known, step=step + 2, tried=(*known.tried, steps[step].name), begun=True)
@@ -179,6 +185,8 @@ class Check:
         if cured(fault.key, before, after):
             return self._over(known, after.used)
         incident.save(self._spool, known)
+        if known.vain:  # the next step, in the next minute
+            status.call_health(self._settings.paths.run)
         return False
 
     def _ask(self) -> Report:

@@ -14,6 +14,7 @@ from homesim.health.evidence import Evidence
 from homesim.health.faults import FAULTS, Finding, bad, good, unseen
 from homesim.stick.driver import Registration
 from homesim.stick.sim import SPARED
+from homesim.stick.status import SEARCH
 
 STALE = 150.0  # seconds: two runs of poll have ended without an answer
 ENDLESS = 240  # seconds that a call may ring; poll has tried to end it since 90
@@ -102,9 +103,7 @@ def _answer(seen: Evidence) -> Finding:
     """The stick's own, or when poll last saw its SMS, which takes the port, libgammu and the SIM."""
     status, age = seen.status, seen.age(seen.status.answered_boottime)
     key = status.fault if status.fault in FAULTS else "silent"
-    # What the stick itself says of its SIM takes no second run to believe.
-    believed = bool(status.error) if seen.asked else seen.bad_news and FAULTS[key].station == "SIM"
-    if age <= STALE and not believed:
+    if age <= STALE and not (status.error if seen.asked else seen.bad_news):
         if status.answered_boottime is None:
             return unseen("answer", f"none yet, {ago(age)} after the start")
         reader = f"; its SMS are read by {status.reader}" if status.reader else ""
@@ -139,7 +138,11 @@ def _network(seen: Evidence) -> Finding:
     if status.registration is Registration.UNKNOWN:
         return unseen("network", "the stick does not say")
     if not status.registration.registered:
-        return _bad(seen, "unregistered", registration=status.registration)
+        since = status.unregistered_boottime
+        lost = seen.age(since) if since is not None and not seen.asked else SEARCH
+        if lost < SEARCH:
+            return unseen("network", f"{status.registration}, for {ago(lost)}")
+        return _bad(seen, "unregistered", lost, registration=status.registration)
     if status.signal is not None and status.signal < WEAK:
         return _bad(seen, "weak-signal", signal=status.signal)
     return good("network", status.network)

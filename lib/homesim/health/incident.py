@@ -27,6 +27,8 @@ from homesim.store.entry import Entry
 from homesim.store.spool import Spool
 
 STATE, LATELY = "incident", "lately"
+EVERY = 300.0  # seconds from one check to the next, in which `alert_after` counts; cron is a little early now and then:
+EARLY = 20.0
 DAY = 86400.0
 YEAR = 366 * DAY  # no age is believed beyond this: a clock jumped, or the file is damaged
 BACK_OFF, MOST = 600.0, 3600.0  # seconds of peace after the whole ladder was climbed in vain, doubled each time
@@ -43,6 +45,7 @@ class Incident:
     told: float = -1.0  # when the owner was last told; -1: not yet
     not_before: float = 0.0  # no step before
     checks: int = 0  # unhealthy ones in a row
+    again: float = 0.0  # when it became ill again, like `since`; 0: it was not well in between
     step: int = 0  # of the ladder, the next one
     rounds: int = 0  # times that the whole ladder was climbed
     tried: tuple[str, ...] = ()
@@ -73,6 +76,16 @@ class Incident:
     def rests(self) -> bool:
         return 0 < self.not_before - boottime() <= MOST
 
+    def lasted(self, checks: int) -> bool:
+        """Whether it is ill for so many checks, as they are when nobody calls for one."""
+        ill = boottime() - max(self.since, self.again)
+        return self.checks >= checks and ill >= (checks - 1) * EVERY - EARLY
+
+    @property
+    def unknown(self) -> bool:
+        """Whether its owner has no reason to know of it: neither told, nor was anything done."""
+        return self.told < 0 and not self.tried
+
     @property
     def long(self) -> bool:
         """Whether its owner was told of it, and that was a day ago."""
@@ -81,7 +94,10 @@ class Incident:
     def news(self, faults: Sequence[Fault], alert_after: int) -> bool:
         """Whether the owner is to be told something of it now."""
         news = self.told < 0 or self.long or not _needs(self, faults) <= {*self.needs}
-        return news and self.checks >= alert_after
+        return news and self.lasted(alert_after)
+
+    def relapsed(self) -> Incident:
+        return replace(self, well=-1.0, times=self.times + 1, checks=0, again=boottime())
 
     def now_told(self, faults: Sequence[Fault]) -> Incident:
         return replace(self, told=boottime(), needs=tuple(sorted(_needs(self, faults).union(self.needs))))
@@ -131,7 +147,7 @@ def load(spool: Spool) -> Incident | None:
     well = boottime() if incident.well >= 0 else -1.0
     age = time.time() - incident.began  # by the wall clock, which is all that there is
     since = boottime() - (age if 0 < age < YEAR else 0.0)
-    return replace(incident, boot=_boot(), since=since, told=told, not_before=0.0, well=well)
+    return replace(incident, boot=_boot(), since=since, told=told, not_before=0.0, well=well, again=0.0)
 
 
 def save(spool: Spool, incident: Incident | None, text: str = "") -> None:

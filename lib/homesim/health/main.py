@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """homesim-health: knows whether SMS would arrive, and brings the stick back when they would not.
 
-cron starts it every five minutes. It looks at what poll saw and at sysfs; only bad news makes it take the modem's
-lock, ask the port and climb one step of the ladder.
+cron starts it every five minutes, and within the minute when poll has left word that the stick is ill. It looks at
+what poll saw and at sysfs; only bad news makes it take the modem's lock, ask the port and climb one step of the ladder.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import NoReturn
 from homesim import config, process, program
 from homesim.health.check import Check
 from homesim.health.ping import ping
+from homesim.stick import status
 
 NAME = "homesim-health"
 LIMIT = 285.0  # seconds after which the kernel ends it: cron starts the next one
@@ -33,6 +34,7 @@ def health(argv: Sequence[str] | None) -> int:
     checks = [Check(settings, name, dry=arguments.dry_run) for name in names]
     if arguments.dry_run:
         return max(check.plan() for check in checks)
+    status.called(settings.paths.run)
     works = [check.force if arguments.force_reset else check.check for check in checks]
     code = program.each(NAME, [partial(_in_time, work) for work in works])
     if url := settings.health.ping_url:
@@ -49,7 +51,8 @@ def _in_time(work: Callable[[], int]) -> int:
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = program.parser(
         NAME,
-        description="See whether SMS would arrive, and bring the stick back when not. cron runs this every 5 minutes.",
+        description="See whether SMS would arrive, and bring the stick back when not. cron runs this every 5 minutes, "
+        "and in the very next one if a run of homesim-poll has found the stick ill.",
         epilog="Exit codes: 0 healthy, or healed; 2 usage; 75 not healthy; 78 the configuration needs a person.",
     )
     parser.add_argument("--dry-run", action="store_true", help="say what it would do; touch nothing")

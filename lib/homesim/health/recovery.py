@@ -23,6 +23,7 @@ from homesim.stick.commands import Plain
 from homesim.stick.driver import State
 from homesim.stick.usb import Bus, Stick
 
+AGAIN = 15.0  # seconds after which one that is ill is asked again, before the first step: a reset of its own takes 10
 PAUSE = 2.0  # seconds off
 PAUSE_POWER = 5.0
 SETTLE = 45.0  # seconds until the port is back: firmware, mode switch (8 s measured), udev's links (2 s)

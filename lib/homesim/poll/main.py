@@ -35,6 +35,7 @@ from homesim.store.spool import Spool
 NAME = "homesim-poll"
 TICK, REST = 0.5, 5.0  # seconds between looks at the clock, the spool and the stick's thread; and when nothing waits
 SEND = 45.0  # seconds that even a run which looks once may send
+DOOR = 50.0  # seconds to wait at the door, where the next run is a minute later: health may be healing the stick
 _ENDS = "HOMESIM_ENDS"  # the process that has started itself anew, and when its time is over (CLOCK_MONOTONIC)
 _WORTH = 10.0  # seconds that must be left for a new start to make sense
 
@@ -104,11 +105,11 @@ def _wait(turn: process.ModemLock, settings: Config) -> bool:
 
 
 def _next(turn: process.ModemLock) -> bool:
-    """Cron's run waits an instant. It is complete when it comes to the door, where it is seen, and awaited no more."""
+    """Cron's run. It is complete when it comes to the door, where it is seen, and awaited no more."""
     if turn.take(wait=0, queue=None):
         return True
     warm()
-    return turn.take()
+    return turn.take(DOOR)
 
 
 class Clock:
@@ -209,6 +210,7 @@ class _Run:
         if problem:
             self._status.failed(problem)
         self._report(last=True)
+        self._status.alarm()
         for error in problems:
             program.report(NAME, error)
         return max((error.exit_code for error in problems), default=EXIT_OK)

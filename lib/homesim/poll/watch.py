@@ -125,7 +125,7 @@ class Watch(threading.Thread):
         self._status.answered(memories)
         if self.looked and began - self._asked >= ASK:  # not before libgammu has started, when nobody would look
             state = driver.state()
-            self._status.set(registration=state.registration, operator=state.operator, signal=state.signal)
+            self._status.network(state)
             log.debug("%s: %s", self._modem.name, state.network)
             self._asked = began
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import time
@@ -13,12 +14,14 @@ from typing import Any, TypeVar
 
 from homesim.errors import HomesimError
 from homesim.process import boottime
-from homesim.stick.driver import Memory, State
+from homesim.stick.driver import Memory, Registration, State
 from homesim.store import files, records
 
 T = TypeVar("T")
 
 EVERY = 5.0
+SEARCH = 90.0  # seconds in which a stick finds its network, if there is one
+YOUNG = 600.0  # seconds that a trouble has health come within the minute; after that its own times will do
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +40,7 @@ class Seen(State):
     answered: float = 0.0
     answered_boottime: float | None = None  # when the stick last showed its SMS, or health had cured it
     reader: str = ""  # "libgammu", or "plain AT" where that does not start
+    unregistered_boottime: float | None = None  # since when it has no network
     call: int = 0  # seconds since the call that rings now began, 0: none
     hidden: int = 0  # SMS that the stick counts and does not list
     stuck: int = 0  # slots that are not freed, though what is in them was forwarded
@@ -77,6 +81,7 @@ class Status:
 
     def __init__(self, run: Path, modem: str) -> None:
         self.calls = RunFile(run, f"{modem}.calls")  # what rings and has rung
+        self._run = run
         self._file = _file(run, modem)
         self._lock = Lock()
         self._seen = read(run, modem)
@@ -95,6 +100,15 @@ class Status:
         """The stick does not show its SMS."""
         self.set(error=str(problem), fault=problem.fault, error_boottime=boottime())
 
+    def network(self, state: State) -> None:
+        """What the stick says of its network."""
+        since = None
+        if not (state.registration.registered or state.registration is Registration.UNKNOWN):
+            since = self._seen.unregistered_boottime or boottime()
+        self.set(
+            registration=state.registration, operator=state.operator, signal=state.signal, unregistered_boottime=since
+        )
+
     def set(self, **fields: Any) -> None:
         with self._lock:
             self._seen = replace(self._seen, **fields)
@@ -107,6 +121,33 @@ class Status:
         if at_once or news != before or time.monotonic() - at >= EVERY:
             self._written = (time.monotonic(), news)
             _save(self._file, seen)
+
+
+    def alarm(self) -> None:
+        """Have health come within the minute, if the stick is in a trouble that is young."""
+        seen, lost = self._seen, self._seen.unregistered_boottime
+        young = bool(seen.error) and boottime() - (seen.answered_boottime or 0) <= YOUNG
+        if young or (lost is not None and SEARCH <= boottime() - lost <= SEARCH + YOUNG):
+            call_health(self._run)
+
+
+def ill(run: Path) -> Path:
+    """The mark that cron looks for each minute. Health takes it away; whoever has bad news leaves it again."""
+    return run / "ill"
+
+
+def called(run: Path) -> None:
+    """Take the mark away."""
+    with contextlib.suppress(OSError):
+        ill(run).unlink()
+
+
+def call_health(run: Path) -> None:
+    """Have cron start it within the minute."""
+    try:
+        ill(run).touch(mode=0o600)
+    except OSError as error:  # it comes each five minutes anyway
+        log.warning("%s: cannot be written: %s", ill(run), error.strerror)
 
 
 def touch(run: Path, modem: str, *, well: bool) -> None:
