@@ -94,7 +94,7 @@ def test_all_of_a_long_answer_is_there_when_libgammu_reads_it(stick: Stick, libg
 
 
 def test_a_line_without_an_end_is_not_kept(wire: Wire, stick: Stick) -> None:
-    for _ in range(500):
+    for _ in range(200):  # 0.8 MB: of what is beyond 1 MiB and not read yet the emulated port loses the rest
         stick.say(b"x" * 4096, raw=True)
     stick.say(b"\r\n", raw=True)
     assert in_time(wire).endswith("+CSQ: 20,99 OK")
