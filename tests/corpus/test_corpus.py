@@ -104,8 +104,10 @@ UNKNOWN_TO_SMSPDUDECODER = (
     ],
 )
 def test_smspdudecoder_reads_the_same(case: dict[str, Any]) -> None:
-    # exc_type: smspdudecoder 2.2 with bitstring 5 is installed, and yet cannot be imported
-    easy = pytest.importorskip("smspdudecoder.easy", exc_type=ImportError)
+    try:
+        from smspdudecoder import easy
+    except ImportError as error:  # 2.2 with bitstring 5 is installed, and yet cannot be imported
+        pytest.skip(str(error))
     (wanted,) = case["expect"]
     read = easy.read_incoming_sms(case["pdus"][0])
     assert (read["sender"], read["content"]) == (wanted["sender"], wanted["text"])

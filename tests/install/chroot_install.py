@@ -5,8 +5,8 @@ Each system is debootstrap's, "minimal" as that makes it or "lite" with what of 
 is kept in .chroots/ for the next time. What is left over is found by comparing two copies: one in which homesim was
 installed and removed, and one that has got the same Debian packages and nothing else.
 
-HOMESIM_CHROOTS names the systems, as "trixie-minimal-arm64"; an architecture that is not the machine's own needs
-qemu-user-static.
+HOMESIM_CHROOTS names the systems, as "trixie-minimal-arm64". Another architecture than the machine's own runs by
+qemu-user, many times slower.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def test_the_suite_passes_with_the_distribution_s_python(fresh: Chroot) -> None:
     tools = "python3-pytest python3-pytest-xdist python3-hypothesis strace procps"
     fresh.make("install")
     fresh.run(f"{APT} install -y --no-install-recommends {tools}")
-    suite = "cd /home/pi/homesim && python3 -m pytest -q -p no:cacheprovider -n 4 --dist worksteal -m 'not slow'"
+    suite = "cd /home/pi/homesim && python3 -m pytest -q -p no:cacheprovider -n 4 -m 'not slow'"
     print(fresh.run(f"{DEVICES}; {suite}").splitlines()[-1])
 
 

@@ -4,6 +4,7 @@
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -300,6 +301,8 @@ def test_updates_that_are_for_others(api: BotApi) -> None:
     ],
 )
 def test_no_answer(api: BotApi, send: Post, fault: Fault, said: str, in_chat: str) -> None:
+    if said == "IncompleteRead" and version("urllib3") < "2":
+        pytest.skip("bookworm's urllib3 does not compare a body with its Content-Length")
     api.order(fault)
     with pytest.raises(requests.RequestException, match=said):
         send("first")
