@@ -31,10 +31,11 @@ def health(argv: Sequence[str] | None) -> int:
     settings = config.load(arguments.config)
     process.deadline(LIMIT)
     names = config.chosen(settings, arguments.modem, arguments.config)
+    if not arguments.dry_run:
+        status.called(settings.paths.run)  # before the look: what poll says from now on calls again
     checks = [Check(settings, name, dry=arguments.dry_run) for name in names]
     if arguments.dry_run:
         return max(check.plan() for check in checks)
-    status.called(settings.paths.run)
     works = [check.force if arguments.force_reset else check.check for check in checks]
     code = program.each(NAME, [partial(_in_time, work) for work in works])
     if url := settings.health.ping_url:
