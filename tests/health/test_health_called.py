@@ -70,6 +70,18 @@ class TestPollCalls:
         assert clinic.status()["unregistered_boottime"] is None
 
 
+    def test_one_that_was_away_searches_anew(self, clinic: Clinic) -> None:
+        clinic.stick.faults.register(Registration.SEARCHING)
+        clinic.poll()
+        clinic.later(SEARCH)
+        clinic.stick.faults.freeze(Cure.NEVER)
+        clinic.poll()
+        clinic.stick.faults.thaw()
+        clinic.health()  # takes the call away
+        assert clinic.poll().returncode == 0
+        assert not clinic.called
+
+
 class TestNoStep:
     """What is merely slow, searching or busy is left alone, and nobody is told."""
 

@@ -185,7 +185,7 @@ class Check:
         if cured(fault.key, before, after):
             return self._over(known, after.used)
         incident.save(self._spool, known)
-        if known.vain:  # the next step, in the next minute
+        if after.problem:  # the next step, in the next minute; one that answers has its time to find its network
             status.call_health(self._settings.paths.run)
         return False
 

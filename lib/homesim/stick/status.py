@@ -98,7 +98,9 @@ class Status:
 
     def failed(self, problem: HomesimError) -> None:
         """The stick does not show its SMS."""
-        self.set(error=str(problem), fault=problem.fault, error_boottime=boottime())
+        self.set(
+            error=str(problem), fault=problem.fault, error_boottime=boottime(), unregistered_boottime=None
+        )  # when it is back, its search for a network begins anew
 
     def network(self, state: State) -> None:
         """What the stick says of its network."""
@@ -121,7 +123,6 @@ class Status:
         if at_once or news != before or time.monotonic() - at >= EVERY:
             self._written = (time.monotonic(), news)
             _save(self._file, seen)
-
 
     def alarm(self) -> None:
         """Have health come within the minute, if the stick is in a trouble that is young."""
