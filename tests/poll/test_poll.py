@@ -128,6 +128,30 @@ class TestDeadStick:
         assert "the one half" in rig.api.text()
         assert rig.entries("new") == []
 
+    @pytest.mark.slow  # as long as a living stick may take for an answer
+    @pytest.mark.parametrize("lists", [1, 2])  # ours, libgammu's
+    def test_one_that_never_stops_talking_ends_the_run_and_loses_nothing(self, rig: Rig, lists: int) -> None:
+        rig.stick.store("SM", None, pdus.deliver("before"))
+        asked, over = 0, threading.Event()
+
+        def talk(phase: str, text: str) -> None:
+            nonlocal asked
+            if phase == "received" and text == "AT+CMGL=4":
+                asked += 1
+                while asked == 2 * lists - 1 and not over.wait(0.001):  # each list is of both memories
+                    rig.stick.say(b"what nobody has asked for")
+
+        rig.stick.on_command = talk
+        try:
+            run = rig.poll()
+        finally:
+            over.set()
+            rig.stick.on_command = None
+        assert (run.returncode, run.stderr.count("\n")) == (75, 1)
+        rig.stick.deliver(pdus.deliver("after"))
+        assert rig.poll().returncode == 0
+        assert [rig.api.text().count(word) for word in ("before", "after")] == [1, 1]
+
     def test_a_stick_pulled_out_while_a_run_lingers_comes_back(self, rig: Rig) -> None:
         with rig.lingering() as process:
             rig.port.unplug()

@@ -83,6 +83,32 @@ def _anchors(page: str) -> list[str]:
     return [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
 
 
+def table(mark: str) -> dict[str, list[str]]:
+    """The benchmark's in tests/README.md: the rows' names to their cells."""
+    [text] = re.findall(rf"<!-- {mark} -->\n(.*?)<!-- /{mark} -->", PAGES["tests/README.md"], re.DOTALL)
+    rows = ([cell.strip() for cell in line[1:-1].split("|")] for line in text.splitlines() if line.startswith("|"))
+    return {name: cells for name, *cells in rows}
+
+
+def test_what_the_readme_says_of_its_cost_was_measured_beside_the_others() -> None:
+    """Also beside those who know the lines that quicken them: else a comparison says nothing."""
+    rows = table("bench")
+    assert rows[""] == ["homesim", "gammu-smsd", "gammu-smsd, two lines", "smstools3"]
+    for setting in ("`CommTimeout = 1` and `ReceiveFrequency = 1`", "`delaytime = 1`"):
+        assert setting in PAGES["tests/README.md"]
+    first = rows["the first SMS of its run, p50 / max, s"]
+    random = rows["at random over 10 hand-overs, p50 / p90 / max, s"]
+    assert "not measured" not in [*first, *random]
+    cost = " ".join(README.partition("## What it costs")[2].partition("\n## ")[0].split())
+    said = re.search(r"chat ([\d.]+) s .* within ([\d.]+) s .* costs ([\d.]+) s of CPU a minute and (\d+) MiB", cost)
+    assert said
+    p50, most = float(random[0].split(" / ")[0]), float(random[0].split(" / ")[-1])
+    assert float(said[1]) == p50 >= float(first[0].split(" / ")[0])
+    assert most <= float(said[2])
+    assert float(said[3]) == round(float(rows["CPU while idle, s a minute"][0]), 1)
+    assert int(said[4]) == round(float(rows["resident while idle, MiB"][0]))
+
+
 def test_the_troubles_are_doctor_s() -> None:
     """The table between the marks is FAULTS, {names} in capitals. To renew it, take what this shows."""
     rows = [["at", "what is wrong", "cure"], ["---"] * 3]
