@@ -28,6 +28,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pytest
+
 from patience import PATIENCE
 from rig import Rig
 
@@ -143,6 +145,7 @@ class Record:
 
 
 @functools.cache
+@functools.cache
 def strace_fails() -> str:
     """Why strace cannot be used here, "" when it can."""
     if shutil.which("strace") is None:
@@ -153,6 +156,9 @@ def strace_fails() -> str:
     if "execve(" in tried.stdout and not tried.stderr.strip():
         return ""
     return tried.stderr.strip() or "it sees no call, as under qemu-user"
+
+
+needs_strace = pytest.mark.skipif(bool(strace_fails()), reason=f"strace: {strace_fails()}")
 
 
 def record(rig: Rig) -> Record:

@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import re
-import shutil
 import signal
 import statistics
 import time
@@ -21,9 +20,8 @@ from homesim.sms import message
 from homesim.store.entry import Entry
 from homesim.store.spool import Spool
 from patience import PATIENCE, WATCHED
+from poll import steps
 from rig import Rig, now
-
-needs_strace = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
 
 
 def fill(rig: Rig, count: int, *, first: int = 0) -> list[str]:
@@ -72,7 +70,7 @@ class TestGrowth:
             took = [(then[0] - before[0], then[1] - before[1]) for before, then in itertools.pairwise(seen)]
             return statistics.median(cpu for cpu, _ in took), statistics.median(opened for _, opened in took)
 
-    @needs_strace
+    @steps.needs_strace
     def test_a_message_costs_the_same_whether_few_wait_or_10000(self, python: str, tmp_path: Path) -> None:
         """What fits into so many messages is read and cleared, and no more."""
         cpu, opened = self.cost(python, 400, tmp_path)

@@ -434,7 +434,7 @@ class TestStorm:
         assert ["no code in it" in text for text in rig.texts()] == [True, False]
 
 
-@pytest.mark.skipif(bool(steps.strace_fails()), reason=f"strace: {steps.strace_fails()}")
+@steps.needs_strace
 class TestTheCard:
     """Anybody can call, for nothing: what it costs the card is what is told."""
 

@@ -18,7 +18,7 @@ from rig import Rig, now
 
 OLD = SEEN_DAYS * 86400 + 10 * 86400
 
-pytestmark = pytest.mark.skipif(bool(steps.strace_fails()), reason=f"strace: {steps.strace_fails()}")
+pytestmark = steps.needs_strace
 
 
 def prepare(rig: Rig) -> None:

@@ -45,7 +45,7 @@ CHANGING = re.compile("CHUP|CMGD|CPIN=|CFUN=")  # the commands that change somet
 
 Prepare = Callable[[Rig], None]
 
-pytestmark = pytest.mark.skipif(bool(steps.strace_fails()), reason=f"strace: {steps.strace_fails()}")
+pytestmark = steps.needs_strace
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from homesim import __version__
 from homesim.process import ModemLock
 from homesim.program import describe
 from patience import PATIENCE, WATCHED, look_until
+from poll import steps
 from rig import BIN, ROOT, Rig, now
 from terminal import Terminal
 
@@ -272,13 +273,11 @@ class TestLingering:
         assert status["answered"] == answered
         assert "no answer" in status["error"]
 
-    @pytest.mark.skipif(not shutil.which("strace"), reason="no strace")
+    @steps.needs_strace
     def test_the_kernel_s_timer_is_set_before_the_port_is_opened(self, rig: Rig) -> None:
         log = rig.folder / "strace"
         run = rig.start("--linger", "0", command=("strace", "-f", "-o", str(log), "-e", "trace=setitimer,openat"))
         run.communicate(timeout=PATIENCE)
-        if "setitimer" not in log.read_text():
-            pytest.skip("strace may not trace here")
         before, _, after = log.read_text().partition(f'"{rig.folder}/sms"')
         assert "setitimer(ITIMER_REAL, {it_interval={tv_sec=0, tv_usec=0}, it_value={tv_sec=90" in before
         assert "setitimer" not in after
@@ -481,7 +480,7 @@ class TestWays:
         rig.configure(telegram=f'force_ipv4 = true\napi_url = "http://localhost:{port}"')
         rig.stick.deliver(pdus.deliver("by IPv4"))
         log = rig.folder / "strace"
-        command = ("strace", "-f", "-o", str(log), "-e", "trace=connect") if shutil.which("strace") else ()
+        command = ("strace", "-f", "-o", str(log), "-e", "trace=connect") if not steps.strace_fails() else ()
         process = rig.start("--linger", "0", command=command)
         process.communicate(timeout=PATIENCE)
         assert "by IPv4" in rig.api.text()

@@ -130,7 +130,7 @@ def trickle(rig: Rig, count: int) -> tuple[int, int]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(bool(steps.strace_fails()), reason=f"strace: {steps.strace_fails()}")
+@steps.needs_strace
 def test_parts_that_trickle_in_are_told_once_each(python: str) -> None:
     """Messages and durable writes grow as the parts do, not as their square."""
     made = {}
