@@ -17,6 +17,7 @@ WORDS = {
     "code": """
         code códe codul codig códig codic códic codi~ código còdi~ kod kód kōd kood kóð <#>
         ~otp~ ~pin~ ~spin~ ~mpin~ ~tac~ ~mtac~ ~2fa~ TAN~
+        two-factor two_factor 2-factor 2_factor authenti
         passcode pass_code passphrase pass_phrase password passwort pass_word mot_de_passe kennwort
         wachtwoord lösenord losenord passord salasana parool haslo hasla hasło hasła heslo jelsz parol
         şifre sifre lozink zapork geslo slaptaž contraseñ contrasen contrasenya ~clave senha sandi laluan
@@ -26,11 +27,11 @@ WORDS = {
         ~קוד~ ~הקוד~ ~בקוד~ ~לקוד~ ~וקוד~ ~והקוד~ ~שהקוד~ ~מקוד~ ~קודך~ סיסמ
         رمز كود كلمة_مرور كلمة_المرور كلمة_سر كلمة_السر کد کوڈ گذرواژه کۆد
         ओटीपी कोड पासवर्ड ~पिन~ কোড ওটিপি કોડ ਕੋਡ కోడ్ குறியீ ಕೋಡ್ കോഡ് කේතය
-        รหัส รหส โค้ด โคด ยืนยัน ยืนยน ລະຫັດ កូដ ကုဒ် ኮድ 码 碼 口令 コード パスワード 本人確認 認証番号 確認番号 暗証番号
+        รหัส รหส โค้ด โคด ยืนยัน ยืนยน ລະຫັດ កូដ ကုဒ် ကုတ် ኮድ 码 碼 口令 コード パスワード 本人確認 認証番号 確認番号 暗証番号
         본인확인 본인_확인 인증번호 인증_번호 확인번호 확인_번호 비밀번호 비밀_번호 코드 패스워드""",
     # A code word, but only for the number that follows at once.
     "ask": """
-        ~enter~ ~saisissez~ ~introduce~ ~introduzca~ ~ingrese~ ~ingresa~ ~digite~ ~inserisci~ ~wpisz~
+        ~enter~ ~type~ ~use~ ~saisissez~ ~introduce~ ~introduzca~ ~ingrese~ ~ingresa~ ~digite~ ~inserisci~ ~wpisz~
         ~zadejte~ ~введите~ ~введіть~ ~gib~ ~geben_sie~ โปรดระบุ โปรดกรอก กรุณากรอก กรุณาระบุ 输入 輸入""",
     # What makes a code word the name of another thing: "promo code", "código postal".
     "other": """
@@ -43,7 +44,7 @@ WORDS = {
         ~post ~zip ~area ~bar identifier ~claim ~short ~sort branch agent dealer merchant customer product
         ~item employee""",
     "name": """
-        booking reserv tracking buchung
+        booking reserv tracking buchung ~txn~ ~trx~ transact
         order invoice accoun ~acct~ a/c card referen référen reféren ~ref~ parcel shipment flight ~id~
         contract customer polici policy ticket session ~room~ zimmer balance amount ~stop~ ~call ~dial ~dialing
         ~dialling phone ~tel~ ~tél~ ~telp~ hotline number numer nummer ending ending_in ending_with ends_in ~case~

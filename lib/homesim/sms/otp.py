@@ -16,8 +16,8 @@ One pass cuts the text into numbers and words (lexicon.py), a second weighs them
  4. A name such as "order", "card" or "call" claims the first number within REACH behind it, noise
     or not, unless "is your" follows. A candidate that follows it at once is out. With words or a
     colon between ("code for your account: 1234") it is out too, unless a code word stands before
-    it in that sentence; then it is only worse than others. "Promo code" and its like are names,
-    not code words.
+    it in that sentence; then it is only worse than others, and so is 4829 in "code for 4829".
+    "Promo code" and its like are names, not code words.
  5. A code word ("code", "пароль", "验证码", the "#" of "@example.com #1234", ...) must be near;
     "enter" and its like are one for the number directly behind. The nearest candidate wins; over
     FAR is too far. The distance is in characters, plus AHEAD if the number is before the word, plus
@@ -52,9 +52,9 @@ _NUMBERS = (
     # web, mail
     r"|(?P<noise>(?:[Hh]ttps?://|www\.)[!-z]+|[\w.+-]{1,64}@[\w.-]{1,64}"
     # telephone, *100#
-    rf"|\+\d[\d ()./-]{{5,20}}|[*#]\d[\d*]{{0,20}}\#)"
+    rf"|\+\d[\d ()./-]{{5,20}}|\(\d{{3}}\) ?\d{{3}}[ -]?\d{{4}}(?!\d)|[*#]\d[\d*]{{0,20}}\#)"
     rf"|(?<!{_G})(?:(?P<address>[A-Za-z0-9-]{{1,40}}(?:\.[A-Za-z0-9-]{{1,40}}){{0,3}}\.[A-Za-z]{{2,12}}/[!-z]+"
-    r"|0\d{1,4}[ /-]\d{4,15}"
+    r"|0\d{1,4}[ /-](?:\d{3,4}[ /-]\d{3,4}|\d{4,15})"
     # masked card
     r"|(?:[*•xX]{1,8}|[*•xX]{2,8}[ -]|\.{2,4}|…)\d{3,5}(?![\w*]))"
     # dates with a named month, times, groups of digits
@@ -75,6 +75,7 @@ _NUMBERS = (
 )
 _BETWEEN = r"\w{0,6}[ -]?(?:d[eiu] |d['’])?"
 _SAID = r"\s{1,3}(?:is|ist|est|es|é|è|jest|to) (?:your|the|deine?|ihre?|votre|ton|tu|su|il tuo|o seu|twój|je|uw)\b"
+_FOR = (" for ", " of ")  # "your OTP for 3838" is another number
 _CLOSE = ("", " ", "\u00a0", "\u202f")
 _MEASURES = frozenset(["currency", "unit"])
 _NONE = Token(0, 0, frozenset())
@@ -164,8 +165,9 @@ def _weighed(text: str, tokens: list[Token]) -> tuple[list[_Candidate], list[tup
         elif "break" in kinds:
             shift, in_sentence = shift + SENTENCE, False
         elif kinds & DOUBT.keys() and not _measured(text, last, token, following):
-            claimed = start - name_end <= REACH and not _pattern(_SAID).match(text, end)
-            if not claimed or (in_sentence and text[int(name_end) : start].strip(" #№")):
+            named = start - name_end <= REACH and not _pattern(_SAID).match(text, end)
+            if not named or (in_sentence and text[int(name_end) : start].strip(" #№")):
+                claimed = named or ("code" in last.kinds and text[last.end : start].lower() in _FOR)
                 kept = (str(int(c)) if c.isdecimal() else c for c in text[start:end] if c.isalnum())
                 code = Code(start, end, "".join(kept))
                 candidates.append(_Candidate(code, start + shift, min(kinds), claimed))
