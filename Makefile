@@ -25,7 +25,7 @@ help:
 	@echo 'make test        all tests (some twelve minutes on two cores)'
 	@echo 'make test-quick  without the slow ones, on one libgammu (two minutes)'
 	@echo 'make test-installed   all tests, with the installed programs'
-	@echo 'make test-chroot  install, upgrade, uninstall, quick tests in fresh Debian systems (as root, a quarter of an hour)'
+	@echo 'make test-chroot  install, upgrade, uninstall, quick tests in fresh Debian systems (as root, three hours; most for ARM)'
 	@echo 'make test-vm     on a real Debian kernel in QEMU, with an emulated stick: USB, udev, cron (SUITE=trixie)'
 	@echo 'make soak-vm     a day in an hour there: 200 SMS, random faults'
 	@echo 'make break-vm    make test-vm with what each case is there for broken: each must fail'
