@@ -22,10 +22,10 @@ help:
 	@echo 'make uninstall   remove these; configuration and SMS stay (as root)'
 	@echo 'make purge       uninstall, and after a question remove configuration and SMS too (as root)'
 	@echo 'make demo        a few SMS on an emulated stick, and the chat they end up in'
-	@echo 'make test        all tests (some twelve minutes on two cores)'
+	@echo 'make test        all tests (a quarter of an hour on two cores)'
 	@echo 'make test-quick  without the slow ones, on one libgammu (two minutes)'
 	@echo 'make test-installed   all tests, with the installed programs'
-	@echo 'make test-chroot  install, upgrade, uninstall, quick tests in fresh Debian systems (as root, three hours; most for ARM)'
+	@echo 'make test-chroot  install, upgrade, uninstall, quick tests in fresh Debian systems (as root, three hours with ARM)'
 	@echo 'make test-vm     on a real Debian kernel in QEMU, with an emulated stick: USB, udev, cron (SUITE=trixie)'
 	@echo 'make soak-vm     a day in an hour there: 200 SMS, random faults'
 	@echo 'make break-vm    make test-vm with what each case is there for broken: each must fail'
@@ -55,7 +55,7 @@ test-installed:
 
 test-chroot:
 	@tests/prepare chroot
-	$(PYTHON) -m pytest -q tests/install/chroot_install.py
+	$(PYTHON) -m pytest -q -rs tests/install/chroot_install.py
 
 test-vm:
 	@tests/vm/run -m 'not soak'

@@ -69,7 +69,6 @@ class TestPollCalls:
         clinic.poll()
         assert clinic.status()["unregistered_boottime"] is None
 
-
     def test_one_that_was_away_searches_anew(self, clinic: Clinic) -> None:
         clinic.stick.faults.register(Registration.SEARCHING)
         clinic.poll()

@@ -145,7 +145,6 @@ class Record:
 
 
 @functools.cache
-@functools.cache
 def strace_fails() -> str:
     """Why strace cannot be used here, "" when it can."""
     if shutil.which("strace") is None:

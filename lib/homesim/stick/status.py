@@ -98,9 +98,8 @@ class Status:
 
     def failed(self, problem: HomesimError) -> None:
         """The stick does not show its SMS."""
-        self.set(
-            error=str(problem), fault=problem.fault, error_boottime=boottime(), unregistered_boottime=None
-        )  # when it is back, its search for a network begins anew
+        # When it is back, its search for a network begins anew.
+        self.set(error=str(problem), fault=problem.fault, error_boottime=boottime(), unregistered_boottime=None)
 
     def network(self, state: State) -> None:
         """What the stick says of its network."""
