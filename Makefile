@@ -11,8 +11,11 @@ ANY = $$(/usr/bin/python3 -c 'import gammu, requests, filelock' 2>/dev/null && e
 # Some tests need a boot that was an hour ago at least: as root they are shown one of yesterday (time_namespaces(7)).
 SINCE = $$(unshare -T --boottime 86400 true 2>/dev/null && echo unshare -T --boottime 86400)
 
-# Most tests wait for a stick or a server: more of them at once than there are cores.
-TOGETHER = -n 4 --dist worksteal
+# Each of pytest's workers compiles all tests where bytecode is not kept.
+unexport PYTHONDONTWRITEBYTECODE
+
+# Most tests wait for a stick or a server: many more of them at once than there are cores.
+TOGETHER = -n 10 --dist load --maxschedchunk 1
 
 .PHONY: help install uninstall purge demo test test-quick test-installed test-chroot test-vm soak-vm break-vm check \
         bench clean
@@ -22,8 +25,8 @@ help:
 	@echo 'make uninstall   remove these; configuration and SMS stay (as root)'
 	@echo 'make purge       uninstall, and after a question remove configuration and SMS too (as root)'
 	@echo 'make demo        a few SMS on an emulated stick, and the chat they end up in'
-	@echo 'make test        all tests (a quarter of an hour on two cores)'
-	@echo 'make test-quick  without the slow ones, on one libgammu (two minutes)'
+	@echo 'make test        all tests (seven minutes on two cores)'
+	@echo 'make test-quick  without the slow ones, on one libgammu (a minute and a half)'
 	@echo 'make test-installed   all tests, with the installed programs'
 	@echo 'make test-chroot  install, upgrade, uninstall, quick tests in fresh Debian systems (as root, three hours with ARM)'
 	@echo 'make test-vm     on a real Debian kernel in QEMU, with an emulated stick: USB, udev, cron (SUITE=trixie)'

@@ -100,6 +100,7 @@ class TestNoStep:
         assert clinic.health() == 0
         assert self.left_alone(clinic)
 
+    @pytest.mark.slow
     def test_one_that_answers_slowly(self, clinic: Clinic) -> None:
         """Whatever poll says of it, and how often."""
         clinic.stick.latency = 0.5

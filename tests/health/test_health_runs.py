@@ -113,7 +113,9 @@ class TestOptions:
         told = "\n".join([*lines, *(body for _, body in switch.told)])
         assert [secret for secret in (text, clinic.api.token, SECRET) if secret in told] == []
 
-    @pytest.mark.parametrize("happens", ["well", "silent", "storage", "back-off", "top of the ladder"])
+    @pytest.mark.parametrize(
+        "happens", ["well", "silent", "storage", "back-off", pytest.param("top of the ladder", marks=pytest.mark.slow)]
+    )
     def test_a_dry_run_touches_nothing(self, clinic: Clinic, happens: str) -> None:
         seen(clinic)
         assert clinic.health() == 0  # makes the folders
@@ -296,6 +298,7 @@ class TestPoll:
         seen(clinic, answered_boottime=clinic.status()["answered_boottime"], error="the stick stopped answering")
         assert clinic.health() == 75  # nor after five minutes
 
+    @pytest.mark.slow
     def test_one_that_does_not_hand_over_is_left(self, clinic: Clinic) -> None:
         """Its end is the kernel's."""
         clinic.configure(poll="linger = 0")

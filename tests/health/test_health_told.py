@@ -179,6 +179,7 @@ class TestComesAndGoes:
         assert clinic.incident() == {}
         assert len(spooled(clinic)) <= 5
 
+    @pytest.mark.slow
     def test_it_goes_on_with_its_step(self, clinic: Clinic) -> None:
         seen(clinic)
         clinic.health()

@@ -112,6 +112,7 @@ class TestOrder:
 
 
 class TestByHand:
+    @pytest.mark.slow
     def test_what_is_put_back_by_hand_goes_while_many_wait(self, rig: Rig) -> None:
         """And what health puts there, which is another process too."""
         fill(rig, 400)

@@ -221,6 +221,7 @@ def prove(rig: Rig) -> None:
             return
 
 
+@pytest.mark.slow
 class TestNoticesThatHaveProvenThemselves:
     def test_the_stick_is_asked_less(self, rig: Rig) -> None:
         with resting(rig):
