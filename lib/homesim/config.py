@@ -15,7 +15,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from homesim.errors import ConfigError, UsageError
+from homesim.errors import ConfigError
 
 try:
     import tomllib
@@ -51,12 +51,13 @@ def _number(least: float, most: float = inf, *, kind: Any = (int, float)) -> Cal
 _Kind = tuple[str, Callable[[Any], bool]]
 _TOKEN = 'what BotFather gave you, as "123456789:AA..."', _text("[0-9]+:[A-Za-z0-9_-]{20,}")
 _CHAT = "a whole number, as 123456789 (a group's is negative)", _number(-inf, kind=int)
-_FILE = "the path of a file that holds the token", _text(".+")
+_FILE = "the path of a file that holds it", _text(".+")
+_NAME, _SECRET = ("a name in quotes", _text(".+")), ("a text in quotes", _text(".+"))
 _TOPIC = "a whole number above 0, the topic's message_thread_id", _number(1, kind=int)
 _URL = '"http://..." or "https://..."', _text(r"https?://[^\s/]+[^\s]*")
 _PROXY = '"socks5h://host:port" or "http://host:port"', _text(r"(socks4a?|socks5h?|https?)://\S+")
 _SWITCH = "true or false", lambda value: isinstance(value, bool)
-_DEVICE = 'the path of the stick\'s port, as "/dev/sms"', _text("/.+")  # a stick of another kind may have an address
+_DEVICE = 'the path of the stick\'s port, as "/dev/sms"', _text(r"/.+|https?://[^\s/@?#]+/?")  # or a page's address
 _CONNECTION = 'gammu\'s for AT, as "dku2at"', _text(r"(dku2at|at\d*)(-[a-z]+)?")
 _MODEL = 'a model of gammu\'s, as "at"', _text("[A-Za-z0-9-]+")
 _PIN = '4 to 8 digits in quotes, as "1234"', _text("[0-9]{4,8}")
@@ -95,6 +96,14 @@ class Modem:
     pin: str | None = _key(_PIN, None, "the SIM's, if it asks for one; a wrong one is tried once", "1234", secret=True)
     chat_id: int | None = _key(_CHAT, None, "another chat than [telegram]'s for this stick", -1001234567890)
     calls: str = _key(_CALLS, "hangup", '"hangup": reject and report; "report": let it ring and report; "ignore"')
+    user: str = _key(_NAME, "admin", None)  # of a HiLink stick's page
+    password: str | None = _key(_SECRET, None, None, secret=True)
+    password_file: str | None = _key(_FILE, None, None)
+
+    @property
+    def page(self) -> str:
+        """The address of its web page; "" for a stick with a port."""
+        return "" if self.device.startswith("/") else self.device.rstrip("/")
 
 
 @dataclass(frozen=True)
@@ -159,18 +168,13 @@ def parse(text: str, path: Path) -> Config:
     given = document(text, path)
     problems = [f"{key}: unknown table; expected {', '.join(_TABLES)}" for key in given if key not in _TABLES]
     found = {key: _table(key, key, given.get(key, {}), problems) for key in _TABLES if key != "modem"}
-    modems = given.get("modem", {})
-    if not isinstance(modems, dict) or not modems:
-        problems.append("modem: missing; expected a table for each stick, as [modem.home]")
-        modems = {}
-    wrong = [name for name in modems if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", name)]
-    problems += [f"modem.{name}: expected a name of letters, digits, - and _, as [modem.home]" for name in wrong]
-    modems = {name: _table("modem", f"modem.{name}", table, problems) for name, table in modems.items()}
-    devices = [table.get("device") for table in modems.values()]
+    modems = _modems(given.get("modem", {}), problems)
+    telegram = found["telegram"]
+    telegram["token"] = _secret("telegram", "telegram", telegram, "token", path, problems)
     for name, table in modems.items():
-        if isinstance(device := table.get("device"), str) and devices.count(device) > 1:
-            problems.append(f"modem.{name}.device: expected a port of its own, another modem has {device}")
-    found["telegram"]["token"] = _token(found["telegram"], path, problems)
+        table["password"] = _secret("modem", f"modem.{name}", table, "password", path, problems)
+    if telegram["token"] is None and not any(problem.startswith("telegram.token") for problem in problems):
+        problems.append(f"telegram.token: expected {KEYS['telegram']['token'].expected}, or token_file, one of the two")
     if problems:
         raise ConfigError(path, *problems)
     found["paths"] = {key: Path(value) for key, value in found["paths"].items()}
@@ -178,11 +182,19 @@ def parse(text: str, path: Path) -> Config:
     return Config(modems=sticks, **{key: _TABLES[key](**values) for key, values in found.items()})
 
 
-def chosen(settings: Config, modem: str | None, path: Path) -> list[str]:
-    """The modems that --modem means. Raise UsageError when there is no such one."""
-    if modem and modem not in settings.modems:
-        raise UsageError("--modem", f"no [modem.{modem}] in {path}")
-    return [modem] if modem else list(settings.modems)
+def _modems(given: Any, problems: list[str]) -> dict[str, dict[str, Any]]:
+    """The tables [modem.NAME]; what is wrong goes to `problems`."""
+    if not isinstance(given, dict) or not given:
+        problems.append("modem: missing; expected a table for each stick, as [modem.home]")
+        return {}
+    wrong = [name for name in given if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", name)]
+    problems += [f"modem.{name}: expected a name of letters, digits, - and _, as [modem.home]" for name in wrong]
+    modems = {name: _table("modem", f"modem.{name}", table, problems) for name, table in given.items()}
+    devices = [table.get("device") for table in modems.values()]
+    for name, table in modems.items():
+        if isinstance(device := table.get("device"), str) and devices.count(device) > 1:
+            problems.append(f"modem.{name}.device: expected a port of its own, another modem has {device}")
+    return modems
 
 
 def read(path: Path) -> str:
@@ -222,15 +234,14 @@ def _table(kind: str, place: str, table: Any, problems: list[str]) -> dict[str, 
     return {name: table.get(name, key.default) for name, key in keys.items()}
 
 
-def _token(telegram: dict[str, Any], path: Path, problems: list[str]) -> str:
-    """The token, from the file itself or from the one it names (relative to it)."""
-    if any(problem.startswith("telegram.token") for problem in problems):
-        return ""
-    key = KEYS["telegram"]["token"]
-    if (telegram.get("token") is None) == (telegram.get("token_file") is None):
-        problems.append(f"telegram.token: expected {key.expected}, or token_file, one of the two")
-        return ""
-    token: str = telegram["token"] or _private(path.parent / telegram["token_file"]).strip()
-    if not key.fits(token):
-        problems.append(f"telegram.token_file: expected a file that holds {key.expected}")
-    return token
+def _secret(kind: str, place: str, table: dict[str, Any], name: str, path: Path, problems: list[str]) -> str | None:
+    """A secret, from the file itself or from the one that NAME_file names (relative to it); None: neither is there."""
+    given, file = table.get(name), table.get(f"{name}_file")
+    if file is None or any(problem.startswith(f"{place}.{name}") for problem in problems):
+        return given
+    key = KEYS[kind][name]
+    if given is not None:
+        problems.append(f"{place}.{name}: expected this or {name}_file, one of the two")
+    elif not key.fits(given := _private(path.parent / file).strip()):
+        problems.append(f"{place}.{name}_file: expected a file that holds {key.expected}")
+    return given

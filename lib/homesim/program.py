@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 from homesim import __version__
-from homesim.config import DEFAULT_PATH
-from homesim.errors import EXIT_OK, EXIT_TRY_AGAIN, HomesimError
+from homesim.config import DEFAULT_PATH, Config
+from homesim.errors import EXIT_OK, EXIT_TRY_AGAIN, HomesimError, UsageError
 
 EACH = "only this one; default: every [modem.NAME] in FILE"
 
@@ -53,6 +53,13 @@ def parser(
         parser.add_argument("-v", "--verbose", action="store_true", help="tell the system log what a terminal is told")
     parser.add_argument("--version", action="version", version=f"{name} {__version__}")
     return parser
+
+
+def chosen(settings: Config, modem: str | None, path: Path) -> list[str]:
+    """The modems that --modem means. Raise UsageError when there is no such one."""
+    if modem and modem not in settings.modems:
+        raise UsageError("--modem", f"no [modem.{modem}] in {path}")
+    return [modem] if modem else list(settings.modems)
 
 
 def seconds(text: str) -> float:

@@ -128,7 +128,7 @@ from homesim.stick.serial import Serial
 stick, out = Stick("E3372"), {}
 path = Path(sys.argv[3])
 with PtyPort(stick, path):
-    driver = Serial(Settings("home", str(path), "dku2at", "at", None, None, "hangup"), None)
+    driver = Serial(Settings("home", str(path), "dku2at", "at", None, None, "hangup", "admin", None, None), None)
     driver.open()
     for number, texts in json.load(sys.stdin):
         for place, text in enumerate(texts):

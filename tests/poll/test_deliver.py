@@ -55,7 +55,7 @@ class Sending:
         self.api = api
         self.spool = Spool(folder / "home")
         self.telegram = config.Telegram(api.token, chat_id or api.chat_id, topic_id, api.url, None, False, None)
-        self.modem = config.Modem("home", "/dev/sms", "dku2at", "at", None, None, "hangup")
+        self.modem = config.Modem("home", "/dev/sms", "dku2at", "at", None, None, "hangup", "admin", None, None)
         self.slept: list[float] = []
 
     def put(self, text: str, *, time: datetime = pdus.TIME, sender: str = "Bank") -> Entry:

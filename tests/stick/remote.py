@@ -56,7 +56,7 @@ class Remote:
 
     def __getattr__(self, name: str) -> Any:
         ask = partial(self._child.ask, name)
-        return ask() if name in ("sim", "reader", "news") else ask
+        return ask() if name in ("sim", "reader", "news", "listing") else ask
 
     def kill(self) -> None:
         self._process.kill()

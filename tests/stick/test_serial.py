@@ -256,6 +256,11 @@ class Plugged:
     """An emulated stick in its port, and the drivers on it."""
 
     memories = ("SM", "ME")
+    first = 0
+    speaks = True
+    others = (
+        pdus.submit("stored here"), pdus.long_sms("long " * 40, reference=7)[0], pdus.deliver("cut off somewhere")[:40]
+    )  # fmt: skip
 
     def __init__(self, python: str, folder: Path, pin: str | None) -> None:
         self.port = PtyPort(stick := Stick("E3372", pin=pin), folder / "sms")
@@ -268,13 +273,19 @@ class Plugged:
         )  # fmt: skip
 
     def connect(self, pin: str | None = None) -> Driver:
-        settings = Settings("home", str(self.port.path), "dku2at", "at", pin, None, "hangup")
+        settings = Settings("home", str(self.port.path), "dku2at", "at", pin, None, "hangup", "admin", None, None)
         self.drivers.append(Remote(self._python))
         return self.drivers[-1].connect(settings, str(self._folder / "state"))
 
     @property
     def news(self) -> list[News]:
         return [news for driver in self.drivers for news in driver.news]
+
+    def sms(self, text: str) -> str:
+        return pdus.deliver(text)
+
+    def again(self, sms: str) -> str:
+        return sms
 
     def store(self, memory: str, index: int, pdu: str) -> None:
         self._stick.store(memory, index, pdu)

@@ -34,6 +34,7 @@ _COUNT = len(" (99/99)")
 _SPECIAL = {
     "silent": "silent SMS (type 0)",
     "submit": "stored on the stick; shown is its recipient",
+    "piece": "a part of a long SMS, which the stick has not joined",
 }
 
 # What Telegram would change itself: control characters become spaces (TAB too), CR goes, and so do line and
@@ -61,7 +62,7 @@ def render(message: Message, modem: str, notes: Iterable[str] = ()) -> list[Draf
         first, *more = _split(OURS, text, " · ".join([modem, *notes]), None)
         return [replace(first, copy=message.copy), *more]
     sender = " ".join(clean(message.sender).replace(MARK, " ").split()) or "(no sender)"
-    code = otp.find(text) if message.kind in ("sms", "silent") else None
+    code = otp.find(text) if message.kind in ("sms", "silent", "piece") else None
     footer = " · ".join([modem, _time(message.time), *_special(message), *notes])
     return _split(sender, text if text.strip() else "(empty)", footer, code)
 
@@ -79,7 +80,7 @@ def pack(drafts: Sequence[Draft]) -> Draft:
 
 
 def _time(time: datetime | None) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%S %Z}" if time else "no valid time"
+    return f"{time:%Y-%m-%d %H:%M:%S %Z}".rstrip() if time else "no valid time"
 
 
 def _special(message: Message) -> Iterator[str]:

@@ -89,7 +89,7 @@ def _patient(host: Host, file: Path, modem: str | None) -> _Patient:
     name = host.name(file)
     try:
         settings = config.load(file)
-        modems = [settings.modems[chosen] for chosen in config.chosen(settings, modem, file)]
+        modems = [settings.modems[chosen] for chosen in program.chosen(settings, modem, file)]
         finding = good("configuration", name)
     except ConfigError as error:
         finding = unseen("configuration", f"{name}: {error.reason}")
@@ -131,7 +131,9 @@ def _stick(patient: _Patient, modem: Modem) -> Iterator[Finding]:
     if all(finding.ok is not False for finding in found):
         found += _try("port", usb.port, patient.host, modem, runs / f"{modem.name}.lock")
     yield from found
-    if Path(modem.device).exists() and all(finding.ok is not False for finding in found):
+    if modem.page:
+        yield from _try("answer", lambda: diagnosis.behind_port(patient.seen(modem)))
+    elif Path(modem.device).exists() and all(finding.ok is not False for finding in found):
         yield from _try("answer", lambda: diagnosis.behind_port(stick.ask(patient.seen(modem), runs)))
 
 
@@ -184,7 +186,7 @@ def _without_secrets(findings: Iterable[Finding], patient: _Patient) -> Iterator
         secrets = [telegram.token, *telegram.token.split(":"), patient.settings.health.ping_url]
         secrets.append(urlsplit(telegram.proxy or "").password)
         secrets += [telegram.chat_id, *(modem.chat_id for modem in modems)]
-        secrets += [modem.pin for modem in modems]
+        secrets += [secret for modem in modems for secret in (modem.pin, modem.password)]
     words = sorted({re.escape(str(secret)) for secret in secrets if secret}, key=len, reverse=True)
     # Any token, and any number as long as a telephone's, an IMSI or a chat.
     pattern = re.compile("|".join([*(rf"(?<!\w){word}(?!\w)" for word in words), r"\d+:[\w-]{20,}", r"[+-]?\d{8,}"]))

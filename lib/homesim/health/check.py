@@ -22,7 +22,7 @@ from homesim.health import alert, evidence, incident, recovery
 from homesim.health.diagnosis import diagnose
 from homesim.health.faults import Fault
 from homesim.health.incident import Incident
-from homesim.health.recovery import Port, Report, Step, cured, failed, following
+from homesim.health.recovery import Report, Step, cured, failed, following, way
 from homesim.process import boottime
 from homesim.stick import match, status
 from homesim.stick.usb import Bus, Stick, put_back
@@ -92,7 +92,7 @@ class Check:
     def _look(self) -> None:
         """All that can be known without opening the port."""
         self._seen = evidence.gather(self._settings, self._modem.name, self._bus, self._spool)
-        self._port = Port(self._bus, self._seen.stick or self._seen.gone, self._device)
+        self._port = way(self._settings, self._modem.name, self._bus, self._seen.stick or self._seen.gone)
         self._findings = diagnose(self._seen)
         self._faults = [finding.fault for finding in self._findings if finding.fault and finding.fault.what]
         for finding in self._findings:

@@ -33,7 +33,7 @@ def diagnose(seen: Evidence) -> Sequence[Finding]:
 def on_bus(seen: Evidence) -> Sequence[Finding]:
     """The stick, and behind it its port."""
     stick = _stick(seen)
-    return [stick] if stick.fault else [stick, _port(seen)]
+    return [stick] if stick.fault or seen.page else [stick, _port(seen)]
 
 
 def behind_port(seen: Evidence) -> Sequence[Finding]:
@@ -81,6 +81,8 @@ def _stick(seen: Evidence) -> Finding:
     if seen.candidates:
         sticks = ", ".join(f"{each.ids} at {each.place}, {each.mode}" for each in seen.candidates)
         return _bad(seen, "several" if len(seen.candidates) > 1 else "unknown", sticks=sticks)
+    if seen.page:
+        return unseen("stick", f"it is asked by its web page, {seen.device}")
     if stick is None and seen.port:  # as a HAT's
         return unseen("stick", "its port is not on USB")
     if stick is None:

@@ -26,6 +26,7 @@ class Evidence:
     candidates: Sequence[Stick] = ()  # any of these could be ours, and none was seen to be
     dead: bool = False  # it answers nothing on USB
     port: bool = True  # the device is there
+    page: bool = False  # it has a web page instead
     low_voltage: bool = False
     status: Seen = field(default_factory=Seen)
     asked: bool = False  # the stick itself, just now; else `status` is what poll saw
@@ -57,7 +58,8 @@ def gather(settings: Config, name: str, bus: Bus, spool: Spool) -> Evidence:
     modem = settings.modems[name]
     device = Path(modem.device)
     taken = match.taken(bus, settings, name)
-    found = match.choose(bus, device, match.recall(spool), settings.health.usb, taken)
+    kept = match.recall(spool)
+    found = match.Found() if modem.page else match.choose(bus, device, kept, settings.health.usb, taken)
     waiting, oldest = spool.waiting()
     known = incident.load(spool)
     return Evidence(
@@ -66,7 +68,8 @@ def gather(settings: Config, name: str, bus: Bus, spool: Spool) -> Evidence:
         gone=found.gone,
         candidates=found.candidates,
         dead=any(bus.dead(stick) for stick in (found.stick, *found.candidates) if stick),
-        port=device.exists(),
+        port=bool(modem.page) or device.exists(),
+        page=bool(modem.page),
         low_voltage=bus.low_voltage(),
         status=status.read(settings.paths.run, name),
         boottime=boottime(),

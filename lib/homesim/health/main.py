@@ -30,7 +30,7 @@ def health(argv: Sequence[str] | None) -> int:
     program.log_to(NAME, verbose=arguments.verbose)
     settings = config.load(arguments.config)
     process.deadline(LIMIT)
-    names = config.chosen(settings, arguments.modem, arguments.config)
+    names = program.chosen(settings, arguments.modem, arguments.config)
     if not arguments.dry_run:
         status.called(settings.paths.run)  # before the look: what poll says from now on calls again
     checks = [Check(settings, name, dry=arguments.dry_run) for name in names]

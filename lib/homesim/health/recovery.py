@@ -7,6 +7,10 @@ Which steps there are comes with the stick. One with a port on USB has these:
     replay       the kernel tells udev of the stick anew: missing links, a mode switch that never came
     authorize    USB `authorized` 0 and 1: configured anew, with its power on
     power        its port's power off and on, where the hub can
+
+One with a web page has this:
+
+    restart      its page restarts it (device/control)
 """
 
 from __future__ import annotations
@@ -15,13 +19,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
+from homesim.config import Config, Modem
 from homesim.errors import HomesimError
 from homesim.process import tries, until
 from homesim.stick import probe
 from homesim.stick.commands import Plain
 from homesim.stick.driver import State
 from homesim.stick.usb import Bus, Stick
+
+if TYPE_CHECKING:
+    from homesim.stick.hilink import Hilink
 
 AGAIN = 15.0  # seconds after which one that is ill is asked again, before the first step: a reset of its own takes 10
 PAUSE = 2.0  # seconds off
@@ -54,9 +63,60 @@ def following(steps: Sequence[Step], at: int, before: Report) -> int:
     return next((i for i in range(at, len(steps)) if steps[i].fits(before)), len(steps))
 
 
+class Way(Protocol):
+    """How a modem's stick is asked, and brought back. The caller has the modem's lock."""
+
+    @property
+    def stick(self) -> Stick | None:
+        """It on the USB bus, where it is known there."""
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """Their order is kept: an incident on disk knows its next step by number."""
+
+    def ask(self) -> Report: ...
+
+
+def way(settings: Config, name: str, bus: Bus, stick: Stick | None) -> Way:
+    modem = settings.modems[name]
+    return ByPage(settings, modem) if modem.page else Port(bus, stick, Path(modem.device))
+
+
+@dataclass(frozen=True)
+class ByPage:
+    """A stick with a web page."""
+
+    settings: Config
+    modem: Modem
+    stick: Stick | None = None
+
+    def ask(self) -> Report:
+        return self._ask(probe.look_at_page)
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        return [Step("restart", lambda _: True, self._restart)]
+
+    def _ask(self, work: Callable[[Hilink], State]) -> Report:
+        try:
+            return Report(**vars(probe.page(self.settings, self.modem, work)))
+        except HomesimError as error:
+            return Report(problem=str(error))
+
+    def _restart(self) -> Report:
+        """Wait until it has gone and is back, and for its network."""
+        said = self._ask(probe.restart)
+        time.sleep(PAUSE)
+        for _ in tries(SETTLE + ANSWER):
+            said = self.ask()
+            if said.registration.registered:
+                break
+        return said
+
+
 @dataclass(frozen=True)
 class Port:
-    """A stick with a port. The caller has the modem's lock."""
+    """A stick with a port."""
 
     bus: Bus
     stick: Stick | None
@@ -70,7 +130,6 @@ class Port:
 
     @property
     def steps(self) -> Sequence[Step]:
-        """Their order is kept: an incident on disk knows its next step by number."""
         radio = Step("radio", lambda before: not before.problem, self._radio)
         if (stick := self.stick) is None:
             return [radio]

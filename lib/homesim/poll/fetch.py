@@ -15,7 +15,7 @@ from threading import Event
 
 from homesim.poll.reassemble import Reassembly
 from homesim.poll.slots import Slots, untimed
-from homesim.sms import pdu
+from homesim.sms import message
 from homesim.stick.driver import Arrived, Driver, Memory, Slot
 from homesim.stick.status import Status
 from homesim.store.entry import Entry
@@ -115,7 +115,7 @@ class Fetch:
         if self._spool.known(name):
             self._spool.remember(name)
             return False
-        part = pdu.decode(one.pdu).part if one.whole else None
+        part = message.decode(one.pdu).part if one.whole else None
         entry = Entry(name, pdus=(one.pdu,), received=time.time())
         if part and part.total > 1:
             self._spool.put("parts", entry)

@@ -27,9 +27,9 @@ from homesim.poll.fetch import Fetch
 from homesim.poll.reassemble import Reassembly
 from homesim.poll.watch import Watch
 from homesim.stick import match, usb
-from homesim.stick.driver import Driver, News, Stuck
+from homesim.stick.driver import Driver, Stuck
 from homesim.stick.serial import Serial
-from homesim.stick.status import Status
+from homesim.stick.status import RunFile, Status
 from homesim.store.spool import Spool
 
 NAME = "homesim-poll"
@@ -50,7 +50,7 @@ def poll(argv: Sequence[str] | None) -> int:
     arguments = _arguments(argv)
     program.log_to(NAME, verbose=arguments.verbose)
     settings = config.load(arguments.config)
-    names = config.chosen(settings, arguments.modem, arguments.config)
+    names = program.chosen(settings, arguments.modem, arguments.config)
     linger = settings.poll.linger if arguments.linger is None else arguments.linger
     if arguments.dry_run:
         return max(_dry_run(settings, name) for name in names)
@@ -76,12 +76,19 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _dry_run(settings: Config, name: str) -> int:
     modem = settings.modems[name]
-    return program.main(NAME, lambda: dry_run(settings, modem, lambda: _connect(modem, None)))
+    return program.main(NAME, lambda: dry_run(settings, modem, _driver(settings, modem, None)))
 
 
-def _connect(modem: config.Modem, spool: Spool | None, tell: Callable[[News], object] = repr) -> Driver:
-    """The one place that knows which driver a modem has: one with a path has a port."""
-    return Serial(modem, spool, tell)
+def _driver(settings: Config, modem: config.Modem, spool: Spool | None) -> Callable[..., Driver]:
+    """The one place that knows which driver a modem has. What it gives is called with a function that takes its news.
+
+    What a page needs is imported for one only, and here: two threads that import it at once can lock each other out.
+    """
+    if not modem.page:
+        return functools.partial(Serial, modem, spool)
+    from homesim.stick.hilink import Hilink
+
+    return functools.partial(Hilink, modem, spool, login=RunFile(settings.paths.run, f"{modem.name}.login"))
 
 
 def _serve(settings: Config, name: str, linger: float) -> int:
@@ -158,7 +165,7 @@ class _Run:
         self._wake = threading.Event()
         self._delivery = Delivery(self._spool, settings.telegram, self._modem)
         self._reassembly = Reassembly(self._spool, settings.poll.multipart_wait)
-        connect = functools.partial(_connect, self._modem, self._spool)
+        connect = _driver(settings, self._modem, self._spool)
         self._fetch = fetch = Fetch(self._spool, self._reassembly, self._status, self._wake)
         self._watch = Watch(self._modem, connect, self._spool, fetch, self._status, self._wake, once=once)
         self._clock = clock

@@ -19,7 +19,7 @@ from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime
 
 from homesim.process import boottime
-from homesim.sms import message, pdu
+from homesim.sms import message
 from homesim.stick.driver import Slot
 from homesim.store.spool import Spool
 
@@ -76,7 +76,7 @@ class Slots:
 
 
 def untimed(one: Slot) -> bool:
-    return pdu.decode(one.pdu).time is None
+    return message.decode(one.pdu).time is None
 
 
 def _passed(since: float) -> bool:

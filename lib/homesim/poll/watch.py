@@ -7,20 +7,21 @@ and is spared where the last ones all came with it; a full list each LIST finds 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 from collections.abc import Callable
 
 from homesim.config import Modem
-from homesim.errors import TryAgain
+from homesim.errors import HomesimError, TryAgain
 from homesim.poll.calls import Calls
 from homesim.poll.fetch import Fetch
-from homesim.stick.driver import Arrived, Driver, Ended, Memory, News, Rings
+from homesim.stick.driver import Arrived, Driver, Ended, Memory, News, Rings, Stuck
 from homesim.stick.status import Status
 from homesim.store.spool import Spool
 
-LOOK, LIST, ASK = 1.0, 5.0, 60.0  # seconds between counts, full lists, questions about the network
+LOOK, LIST, ASK = 1.0, 5.0, 60.0  # seconds between counts, lists of what is not whole, questions about the network
 PROVEN = 3  # SMS in a row that the stick has announced: then only the lists count
 VAIN = 5  # notices in a row that brought nothing: then the stick's notices do not hurry us any more
 GIVE_WAY = 0.1  # seconds that belong to the sending thread when there are many parts to work on
@@ -66,7 +67,13 @@ class Watch(threading.Thread):
             self._watch()
         except BaseException as error:  # handed to the main thread, which tells failures from bugs
             self.problem = error
+        self._farewell()
         self._wake.set()
+
+    def _farewell(self) -> None:
+        if self._driver and not isinstance(self.problem, Stuck):
+            with contextlib.suppress(HomesimError):
+                self._driver.leave()
 
     def leave(self) -> None:
         """End soon; what is under way on the stick is left to the next run."""
@@ -116,7 +123,8 @@ class Watch(threading.Thread):
     def _look(self, driver: Driver) -> None:
         began, taken = time.monotonic(), self._fetch.taken
         noticed, memories = self._count(driver)
-        if noticed or memories != self._counts or began - self._listed >= LIST:
+        every = LIST if self._status.seen.torn else driver.listing
+        if noticed or memories != self._counts or began - self._listed >= every:
             while self._fetch.take(driver, memories, self._stir) and not self._leaving:
                 _, memories = self._count(driver)
             self._listed = began

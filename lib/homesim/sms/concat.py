@@ -16,8 +16,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from homesim.sms.message import Message, read
-from homesim.sms.pdu import Sms, decode
+from homesim.sms.message import Message, decode, read
+from homesim.sms.pdu import Sms
 
 NEAR = 120.0  # seconds between neighbouring parts of one message
 FAR = 3600.0  # seconds over which leftovers are put together: beyond it is another message

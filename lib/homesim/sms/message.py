@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""PDUs as the messages people sent: their identity, their parts joined, what they say. Pure."""
+"""SMS as the messages people sent: their identity, their parts joined, what they say. Pure.
+
+An SMS is a PDU, or what the page of a HiLink stick tells of one; who has either asks here.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count, groupby, takewhile
 
-from homesim.sms import pdu, wap
+from homesim.sms import hilink, pdu, wap
 
 GAP = "[…]"
 OWN = "own"
@@ -19,7 +22,7 @@ OWN = "own"
 class Message:
     """One message as its reader gets it."""
 
-    kind: str  # pdu.Kind, "mms", "push" or OWN
+    kind: str  # pdu.Kind, "mms", "push", "piece" or OWN
     sender: str
     time: datetime | None
     text: str
@@ -40,7 +43,7 @@ def name(pdus: Iterable[str]) -> str:
 
     The service centre's own address is left out: a message that the network repeats may come another way.
     """
-    smses = {digest(text): pdu.decode(text).time for text in pdus}
+    smses = {digest(text): decode(text).time for text in pdus}
     times = [time for time in smses.values() if time]
     return named(stamp(min(times)) if times else "00000000T000000Z", smses)
 
@@ -51,12 +54,20 @@ def named(begin: str, what: Iterable[str]) -> str:
 
 
 def stamp(time: datetime) -> str:
-    """How names begin, so that they sort by time."""
-    return f"{time.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    """How names begin, so that they sort by time. Without its Z it is a local time whose zone nobody knows."""
+    return f"{time.astimezone(UTC):%Y%m%dT%H%M%SZ}" if time.tzinfo else f"{time:%Y%m%dT%H%M%S}"
+
+
+def decode(text: str) -> pdu.Sms:
+    """One SMS, however it was read. Never raises."""
+    told = hilink.parse(text)
+    return hilink.sms(told) if told else pdu.decode(text)
 
 
 def digest(text: str) -> str:
     """A hash of one SMS, whichever way it came."""
+    if hilink.parse(text):
+        return hashlib.sha256(text.encode()).hexdigest()
     try:
         what = pdu.tpdu(text)
     except ValueError:
@@ -66,7 +77,9 @@ def digest(text: str) -> str:
 
 def read(pdus: Sequence[str]) -> Message:
     """The message that these PDUs are: one, or the parts of a long SMS in any order, some perhaps missing."""
-    smses = [pdu.decode(text) for text in pdus]
+    smses = [decode(text) for text in pdus]
+    if told := hilink.parse(pdus[0]):
+        return Message(hilink.kind(told), told.phone, told.time, hilink.says(told))
     try:
         return _read(smses, pdus)
     except Exception as error:  # a bug of ours, which anybody could use to hold up all that is behind this message

@@ -88,10 +88,10 @@ class State:
 class Slot:
     """What stands in a slot of the stick: an SMS, as a rule."""
 
-    memory: str  # "SM", "ME" (TS 27.005 3.2.2)
+    memory: str  # "SM", "ME" (TS 27.005 3.2.2), "inbox"
     index: int
-    pdu: str  # hex in capitals, the service centre's address first; or what stands there instead of a PDU
-    whole: bool = True  # else not all of it could be read, or it is no PDU
+    pdu: str  # hex in capitals, the service centre's address first; or what stands there, or is told, instead of a PDU
+    whole: bool = True  # else not all of it is there yet or could be read, or it is no PDU
 
     @property
     def place(self) -> str:
@@ -144,6 +144,10 @@ class Driver(Protocol):
         """State.sim, as far as it is known."""
 
     @property
+    def listing(self) -> float:
+        """Seconds after which all is listed though nothing was counted or announced."""
+
+    @property
     def reader(self) -> str:
         """Who reads the stick, in a word or two: not each stick goes with each library."""
 
@@ -176,6 +180,9 @@ class Driver(Protocol):
 
     def state(self) -> State:
         """SIM, registration, operator and signal, empty where it refuses to say."""
+
+    def leave(self) -> None:
+        """The last call, where one more is worth it: whatever others would have to wait for is given back."""
 
     def failure(self) -> TryAgain | None:
         """Why the call in progress will never return; asked by another thread. Then the driver is of no more use."""

@@ -57,6 +57,8 @@ class _AtWork(Plain):
 class Serial:
     """A Driver. See there for what its functions hold."""
 
+    listing = 5.0
+
     def __init__(self, modem: Modem, spool: Spool | None, tell: Callable[[News], object] = repr) -> None:
         """`spool` keeps which PINs were tried; None: none is."""
         self.sim = ""
@@ -192,6 +194,9 @@ class Serial:
 
     def state(self) -> State:
         return self._plain.network(self.sim)
+
+    def leave(self) -> None:
+        """A port is given back with its process."""
 
     def _lists(self) -> dict[str, dict[int, Content]]:
         """The memories that libgammu lists on the way to the first SMS; it looks no further than that.

@@ -51,7 +51,10 @@ class Place(NamedTuple):
 
 
 def place(name: str, received: float) -> Place:
-    return Place(own(name), name.partition("-")[0], received, name)
+    second = name.partition("-")[0]
+    if not second.endswith("Z"):  # a time without a zone says not when that was
+        second = message.stamp(datetime.fromtimestamp(received, UTC))
+    return Place(own(name), second, received, name)
 
 
 def own(name: str) -> bool:

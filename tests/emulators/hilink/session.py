@@ -72,6 +72,9 @@ class Sessions:
             del self._sessions[next(iter(self._sessions))]
         return session
 
+    def known(self, name: str | None) -> Session | None:
+        return self._sessions.get(name or "")
+
     def forget(self) -> None:
         """As behind a reboot."""
         self._sessions.clear()

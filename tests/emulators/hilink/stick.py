@@ -27,7 +27,7 @@ from emulators.hilink import answers
 from emulators.hilink.firmware import FIRMWARES
 from emulators.hilink.modem import NO_PIN, NO_SIM, READY, WANTS_PIN, WANTS_PUK, Modem
 from emulators.hilink.session import Refused, Session
-from emulators.hilink.store import MMS
+from emulators.hilink.store import MMS, Entry
 from patience import PATIENCE
 
 if TYPE_CHECKING:
@@ -92,7 +92,8 @@ class HilinkStick:
     """The stick, its SIM and its network. Public methods may be called from any thread.
 
     To be changed at will: `modem` (what it knows), `latency` (seconds before each answer), `boots_in` (seconds that the
-    page is away for a reboot), `on_request`. To be read: `requests` (their paths), `reboots`.
+    page is away for a reboot), `frozen` (it takes connections and never answers), `on_request`. To be read: `requests`
+    (their paths), `reboots`.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class HilinkStick:
         self.requests: list[str] = []
         self.reboots = 0
         self.on_request: Callable[[str, str], None] | None = None
+        self.frozen = False
         self._faults: list[tuple[str, Fault]] = []
         self._changed = threading.Condition(threading.RLock())  # guards all of the above
         self._server: Server | None = None
@@ -148,6 +150,17 @@ class HilinkStick:
         """An SMS from the air; while the box is full it waits in the network."""
         self._arrive(lambda: self.modem.store.put(phone, text, time or datetime.now()))
 
+    @contextmanager
+    def changing(self) -> Iterator[dict[int, Entry]]:
+        """The entries of all boxes, by Index, to be changed at will."""
+        with self._changed:
+            yield self.modem.store.all
+
+    def put(self, index: int, text: str, phone: str, time: datetime, kind: int) -> None:
+        """Straight into a slot, whatever was there."""
+        with self._changed:
+            self.modem.store.lay(index, phone, text, time, kind)
+
     def deliver_part(self, key: object, number: int, total: int, text: str, phone: str = "BANK",
                      time: datetime | None = None) -> None:  # fmt: skip
         """One part, `number` from 1, of the long SMS `key`."""
@@ -176,6 +189,11 @@ class HilinkStick:
         with self._changed:
             self._faults += [(path, fault)] * times
 
+    def clear(self) -> None:
+        """Nothing that was ordered happens any more."""
+        with self._changed:
+            self._faults.clear()
+
     def wait_for(self, predicate: Callable[[HilinkStick], object]) -> None:
         with self._changed:
             assert self._changed.wait_for(lambda: predicate(self), PATIENCE), f"{self.requests[-20:]}"
@@ -191,6 +209,10 @@ class HilinkStick:
                 self._faults.remove((path, fault))
             self._changed.notify_all()
         self._tell("received", path)
+        if self.frozen:
+            wire.wait(PATIENCE)
+            wire.reset()
+            return
         if self.latency:
             time.sleep(self.latency)
         answer = b"" if fault and not fault.effect else self._answer(request, path)
@@ -235,7 +257,7 @@ class HilinkStick:
         posted = request.headers.get("__RequestVerificationToken")
         with self._changed:
             if path == "webserver/SesTokInfo":
-                session = self.modem.sessions.new()
+                session = self.modem.sessions.known(cookie[1] if cookie else None) or self.modem.sessions.new()
                 known = {"SesInfo": f"SessionID={session.name}", "TokInfo": self.modem.sessions.token(session)}
                 return answers.response(known, self.firmware)
             session = self.modem.sessions.get(cookie[1] if cookie else None, path)

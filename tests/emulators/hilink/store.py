@@ -51,42 +51,46 @@ class Store:
 
     def __init__(self, firmware: Firmware, clock: Callable[[], float] = time.monotonic) -> None:
         self._firmware = firmware
-        self._clock = clock
-        self._entries: dict[int, Entry] = {}
+        self.clock = clock
+        self.all: dict[int, Entry] = {}
         self._letters: dict[object, Letter] = {}
 
     def entries(self, box: int = INBOX) -> list[Entry]:
         """Newest first, as the pages show them."""
         self._join()
-        here = [entry for entry in self._entries.values() if entry.box == box]
+        here = [entry for entry in self.all.values() if entry.box == box]
         return sorted(here, key=lambda entry: (entry.date, entry.index), reverse=True)
 
     def count(self) -> int:
-        return len(self._entries)
+        return len(self.all)
 
     def put(self, phone: str, text: str, date: datetime, *, kind: int = SINGLE, box: int = INBOX) -> int:
         """Into the lowest free slot, or into an MMS notice that swallows it."""
         content = b"" if kind == MMS else encode(text, self._firmware)
         if kind != MMS and box == INBOX and self._firmware.swallows and (notice := self._notice()):
             grown = replace(notice, phone=phone, content=notice.content + content, status=UNREAD)
-            self._entries[notice.index] = grown
+            self.all[notice.index] = grown
             return notice.index
-        if len(self._entries) >= CAPACITY:
+        if len(self.all) >= CAPACITY:
             raise Full
-        index = next(index for index in itertools.count(FIRST) if index not in self._entries)
+        index = next(index for index in itertools.count(FIRST) if index not in self.all)
         if kind == MMS:
             content = self._firmware.mms
         stamp = date.strftime("%Y-%m-%d %H:%M:%S")
         status = UNREAD if box == INBOX else OUT
-        self._entries[index] = Entry(index, phone, content, stamp, kind, status, box)
+        self.all[index] = Entry(index, phone, content, stamp, kind, status, box)
         return index
+
+    def lay(self, index: int, phone: str, text: str, date: datetime, kind: int) -> None:
+        """Into this slot, whatever was there."""
+        self.all[index] = Entry(index, phone, encode(text, self._firmware), f"{date:%Y-%m-%d %H:%M:%S}", kind)
 
     def put_part(self, key: object, number: int, total: int, phone: str, text: str, date: datetime) -> int:
         """One part of the long SMS `key`: an entry of its own until all have been there for a while."""
         index = self.put(phone, text, date, kind=LONG)
         letter = self._letters.setdefault((phone, key), Letter(total))
         letter.parts[number] = index
-        letter.last = self._clock()
+        letter.last = self.clock()
         return index
 
     def touch(self, indices: Iterable[int]) -> None:
@@ -96,9 +100,9 @@ class Store:
 
     def read(self, index: int) -> bool:
         self.touch([index])
-        if index in self._entries:
-            self._entries[index] = replace(self._entries[index], status=READ)
-        return index in self._entries
+        if index in self.all:
+            self.all[index] = replace(self.all[index], status=READ)
+        return index in self.all
 
     def delete(self, index: int) -> bool:
         """Whether it was there; whatever is in the slot now is gone."""
@@ -106,27 +110,27 @@ class Store:
         self.touch([index])
         for letter in self._letters.values():
             letter.parts = {number: at for number, at in letter.parts.items() if at != index}
-        return self._entries.pop(index, None) is not None
+        return self.all.pop(index, None) is not None
 
     def trash(self, index: int) -> None:
-        self._entries[index] = replace(self._entries[index], box=TRASH)
+        self.all[index] = replace(self.all[index], box=TRASH)
 
     def _notice(self) -> Entry | None:
-        return next((e for e in self._entries.values() if e.kind == MMS and e.box == INBOX), None)
+        return next((e for e in self.all.values() if e.kind == MMS and e.box == INBOX), None)
 
     def _join(self) -> None:
         """What is complete and old enough is one entry, in the slot of the part that was there first."""
         for key, letter in list(self._letters.items()):
-            due = not letter.touched and self._clock() - letter.last >= JOINS_AFTER
+            due = not letter.touched and self.clock() - letter.last >= JOINS_AFTER
             if not due or len(letter.parts) < letter.total:
                 continue
             slots = [letter.parts[number] for number in sorted(letter.parts)]
-            whole = b"".join(self._entries[index].content for index in slots)
+            whole = b"".join(self.all[index].content for index in slots)
             kept = min(slots)
-            self._entries[kept] = replace(self._entries[kept], content=whole)
+            self.all[kept] = replace(self.all[kept], content=whole)
             for index in slots:
                 if index != kept:
-                    del self._entries[index]
+                    del self.all[index]
             del self._letters[key]
 
 
