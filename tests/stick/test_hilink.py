@@ -278,6 +278,33 @@ class TestWhatAnswers:
             assert [found.pdu for found in driver.slots({})] == [free.sms("the second")]
 
 
+    def test_a_delete_is_never_repeated_without_a_list_between(self, free: Plugged) -> None:
+        """Carried out, called a bad token, and the slot has the next SMS by then."""
+        free.store("", FIRST, free.sms("the first"))
+        driver = free.connect()
+        driver.open()
+        [slot] = driver.slots({})
+        refusal = stick.error(125003)
+        free.stick.order(replace(refusal, effect=True), "sms/delete-sms")
+
+        def arrives(phase: str, path: str) -> None:
+            if (phase, path) == ("done", "sms/delete-sms"):
+                free.stick.on_request = None
+                free.store("", FIRST, free.sms("the second"))
+
+        free.stick.on_request = arrives
+        driver.delete(slot)
+        assert [found.pdu for found in driver.slots({})] == [free.sms("the second")]
+
+
+    def test_a_pin_is_never_tried_twice_for_a_refusal_of_another_kind(self, free: Plugged) -> None:
+        modem = free.stick.modem
+        modem.sim, modem.pin = WANTS_PIN, "1234"
+        free.stick.order(replace(stick.error(125003), effect=True), "pin/operate", times=2)
+        assert fault(lambda: free.connect("0000").open()) == "pin"
+        assert modem.tries == 2
+
+
 def read(device: Plugged) -> list[message.Message]:
     driver = device.connect()
     driver.open()

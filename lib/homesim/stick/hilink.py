@@ -97,7 +97,7 @@ class Hilink:
         if not self.holds(slot):
             return False
         with contextlib.suppress(Refused):  # an error is no more proof than OK
-            self._call(lambda: self._page.post("sms/delete-sms", {"Index": slot.index}, read))
+            self._call(lambda: self._page.post("sms/delete-sms", {"Index": slot.index}, read, once=True))
         return True
 
     def holds(self, slot: Slot) -> bool:
@@ -144,7 +144,7 @@ class Hilink:
     def enter_pin(self, pin: str) -> bool | None:
         fields = {"OperateType": 0, "CurrentPin": pin, "NewPin": "", "PukCode": ""}
         try:
-            return self._call(lambda: self._page.post("pin/operate", fields, read)).get("") == "OK" or None
+            return self._call(lambda: self._page.post("pin/operate", fields, read, once=True)).get("") == "OK" or None
         except Refused as error:
             return False if error.code == _PIN_REFUSED else None
 

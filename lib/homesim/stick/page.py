@@ -64,9 +64,9 @@ class Page:
     def get(self, path: str) -> Fields:
         return self._sound(lambda: answers.read(self._in_session(lambda: self._request(path))))
 
-    def post(self, path: str, fields: Mapping[str, object], reader: Callable[[bytes], T]) -> T:
-        """What `reader` (of answers.py) makes of the answer."""
-        return self._sound(lambda: reader(self._in_session(lambda: self._post(path, fields))))
+    def post(self, path: str, fields: Mapping[str, object], reader: Callable[[bytes], T], *, once: bool = False) -> T:
+        """What `reader` (of answers.py) makes of the answer. `once`: not again for a bad session, which is no proof."""
+        return self._sound(lambda: reader(self._in_session(lambda: self._post(path, fields), once=once)))
 
     def leave(self) -> None:
         """Log out, if we are in: the owner's browser is let in again."""
@@ -86,14 +86,14 @@ class Page:
         except (exceptions.RequestException, HTTPError):  # requests lets some of the latter pass
             raise TryAgain(self._modem.device, "its page does not answer", fault="no-page") from None
 
-    def _in_session(self, request: Callable[[], bytes]) -> bytes:
+    def _in_session(self, request: Callable[[], bytes], *, once: bool = False) -> bytes:
         """A session that has ended is begun anew, once; what needs a login gets one. Raise Refused for the rest."""
         for again in (True, True, False):
             octets = request()
             try:
                 answers.refused(octets)
             except Refused as error:
-                if again and error.code in TOKENS:
+                if again and error.code in TOKENS and not once:
                     self._forget()
                 elif again and error.code == NO_RIGHT:
                     self._log_in()
